@@ -1,0 +1,94 @@
+# Paybell. One Makefile, never recursive.
+#
+#   make            the programs, in build/release/bin
+#   make test       the whole suite under ASan + UBSan (installs what is missing)
+#   make lint fuzz bench demo deps help
+#
+# Variants live side by side: SAN=address (what `make test` uses), SAN=thread, SAN=fuzz; O= names another folder.
+
+SAN     ?= release
+O       ?= build/$(SAN)
+CC       = gcc
+AR       = gcc-ar
+VERSION := 0.1.0
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Wformat=2 -Wundef -Wpointer-arith -Wwrite-strings -Wno-unused-parameter
+CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+CFLAGS_address := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+CFLAGS_thread  := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+CFLAGS_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now
+ifeq ($(SAN),fuzz)
+CC := clang
+AR := ar
+endif
+
+CPPFLAGS += -D_GNU_SOURCE -DPAYBELL_VERSION='"$(VERSION)"' -Ilib -Iservices -I$(O)/gen
+CFLAGS   += -std=c17 $(WARN) $(CFLAGS_$(SAN)) -pthread
+LDFLAGS  += $(CFLAGS_$(SAN)) $(LDFLAGS_$(SAN)) -pthread -Wl,--as-needed
+LDLIBS    = -lmicrohttpd -lhiredis -lcurl -ljansson -lsqlite3 -luv -ljwt -lcrypto -lm
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+# ---- the library: one archive, from which each program takes only what it names ------------------------------------
+
+FLOORS   := base wire io store app worker
+LIB_SRC  := $(sort $(foreach f,$(FLOORS),$(wildcard lib/$f/*.c)))
+LIB      := $(O)/libpaybell.a
+LIB_OBJ  := $(LIB_SRC:%.c=$(O)/%.o)
+SCHEMA   := $(sort $(wildcard schema/*.sql))
+
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# ---- the programs ----------------------------------------------------------------------------------------------
+
+PROGRAMS := paybell-backend paybell-push paybell-email paybell-sms paybell-sandbox paybell
+paybell-backend_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard services/backend/*.c))
+paybell-push_OBJ    := $(patsubst %.c,$(O)/%.o,$(wildcard services/push/*.c))
+paybell-email_OBJ   := $(patsubst %.c,$(O)/%.o,$(wildcard services/email/*.c))
+paybell-sms_OBJ     := $(patsubst %.c,$(O)/%.o,$(wildcard services/sms/*.c))
+paybell-sandbox_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard services/sandbox/*.c))
+paybell_OBJ         := $(patsubst %.c,$(O)/%.o,$(wildcard services/cli/*.c))
+BIN      := $(PROGRAMS:%=$(O)/bin/%)
+
+all: $(BIN)
+
+define program
+$(O)/bin/$1: $$($1_OBJ) $(LIB)
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS) -o $$@ $$($1_OBJ) $(LIB) $$(LDLIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program,$p)))
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The schema is compiled in: one C array a file, in order.
+$(O)/lib/store/store.o: $(O)/gen/schema.inc
+$(O)/gen/schema.inc: $(SCHEMA) Makefile
+	@mkdir -p $(@D)
+	@for f in $(SCHEMA); do \
+		echo "{\"$${f##*/}\", (const char[]){"; od -An -v -tx1 $$f | sed 's/ \(..\)/0x\1,/g'; echo "0}},"; \
+	done > $@
+
+-include $(LIB_OBJ:.o=.d) $(foreach p,$(PROGRAMS),$($p_OBJ:.o=.d))
+
+# ---- unit tests: one program, check(3) ---------------------------------------------------------------------------
+
+UNIT_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tests/unit/*.c))
+$(O)/tests/unit-tests: $(UNIT_OBJ) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $(UNIT_OBJ) $(LIB) $(shell pkg-config --libs check) $(LDLIBS)
+-include $(UNIT_OBJ:.o=.d)
+
+clean:
+	rm -rf build
+
+.PHONY: all clean

@@ -1,0 +1,53 @@
+/* Settings: one table says name, kind, default, limits and help; environment and flags fill it.
+ *
+ * PAYBELL_QUEUE_MAX=1000 and --queue-max 1000 (or --queue-max=1000) set the same thing; the flag wins. For every setting
+ * NAME_FILE names a file that holds the value (systemd credentials, compose secrets; one trailing newline is dropped, 64 KiB at most). Both NAME and NAME_FILE: refused.
+ * Refused with the name and the remedy: an unknown PAYBELL_* name (with the nearest known one), a unit that is missing or wrong, a value out of
+ * range. PAYBELL_* names that another program of the suite owns are known to config_known and ignored, so that one environment file serves all.
+ *
+ * Durations take a unit: "250ms", "30s", "5m", "24h" (a bare 0 is allowed); sizes take "K", "M", "G" (1024) or none for bytes. */
+#ifndef PAYBELL_BASE_CONFIG_H
+#define PAYBELL_BASE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum setting_kind {
+	SETTING_TEXT,     /* const char *: never NULL after config_load */
+	SETTING_SECRET,   /* const char *: like TEXT, shown as "(set)" */
+	SETTING_INT,      /* int64_t */
+	SETTING_BOOL,     /* bool: true false yes no 1 0 on off */
+	SETTING_DURATION, /* int64_t milliseconds */
+	SETTING_SIZE,     /* int64_t bytes */
+	SETTING_WORD,     /* const char *: one of `words` */
+};
+
+struct setting {
+	const char *name; /* without PAYBELL_: "QUEUE_MAX" */
+	enum setting_kind kind;
+	void *target;         /* where the value goes; see kind */
+	const char *fallback; /* as text, in the same form; NULL: required */
+	int64_t min, max;     /* INT, DURATION (ms), SIZE; for TEXT max is the length in bytes (0: 4,096) and min 1 forbids an empty one */
+	const char *words;    /* WORD: "retry|fail" */
+	const char *help;     /* one sentence */
+};
+
+#define SETTING_END {NULL, SETTING_TEXT, NULL, NULL, 0, 0, NULL, NULL}
+
+/* Fills the tables (several, ended by a NULL pointer; each ends with SETTING_END) from flags and environment. argv[0] is skipped;
+ * flags that are not settings were taken out before. Texts belong to the process for its whole life. All faults are reported, not only the first: e->text holds
+ * the first, `faults` (may be NULL) a line for each. */
+int config_load(const struct setting *const *tables, int argc, char **argv, char **environment, struct buf *faults,
+		struct err *e);
+
+/* The table for --help: names, flags, defaults, limits and help, aligned. */
+void config_help(const struct setting *const *tables, struct buf *out);
+
+/* Names that belong to other programs of the suite: a NULL-ended list that config_load accepts and ignores (set once at start). */
+void config_set_foreign(const char *const *names);
+
+#endif
