@@ -1,11 +1,16 @@
-/* Settings: one table says name, kind, default, limits and help; environment and flags fill it.
+/* Settings: one table says name, kind, default, limits and help; environment and flags
+ * fill it.
  *
- * PAYBELL_QUEUE_MAX=1000 and --queue-max 1000 (or --queue-max=1000) set the same thing; the flag wins. For every setting
- * NAME_FILE names a file that holds the value (systemd credentials, compose secrets; one trailing newline is dropped, 64 KiB at most). Both NAME and NAME_FILE: refused.
- * Refused with the name and the remedy: an unknown PAYBELL_* name (with the nearest known one), a unit that is missing or wrong, a value out of
- * range. PAYBELL_* names that another program of the suite owns are known to config_known and ignored, so that one environment file serves all.
+ * PAYBELL_QUEUE_MAX=1000 and --queue-max 1000 (or --queue-max=1000) set the same thing;
+ * the flag wins. For every setting NAME_FILE names a file that holds the value (systemd
+ * credentials, compose secrets; one trailing newline is dropped, 64 KiB at most). Both
+ * NAME and NAME_FILE: refused. Refused with the name and the remedy: an unknown PAYBELL_*
+ * name (with the nearest known one), a unit that is missing or wrong, a value out of
+ * range. PAYBELL_* names that another program of the suite owns are told by
+ * config_set_foreign and ignored, so that one environment file serves all.
  *
- * Durations take a unit: "250ms", "30s", "5m", "24h" (a bare 0 is allowed); sizes take "K", "M", "G" (1024) or none for bytes. */
+ * Durations take a unit: "250ms", "30s", "5m", "24h" (a bare 0 is allowed); sizes take
+ * "K", "M", "G" (1024) or none for bytes. */
 #ifndef PAYBELL_BASE_CONFIG_H
 #define PAYBELL_BASE_CONFIG_H
 
@@ -29,25 +34,39 @@ enum setting_kind {
 struct setting {
 	const char *name; /* without PAYBELL_: "QUEUE_MAX" */
 	enum setting_kind kind;
-	void *target;         /* where the value goes; see kind */
+	size_t offset; /* where the value goes in the table's struct: offsetof(struct
+			  x_settings, queue_max) */
 	const char *fallback; /* as text, in the same form; NULL: required */
-	int64_t min, max;     /* INT, DURATION (ms), SIZE; for TEXT max is the length in bytes (0: 4,096) and min 1 forbids an empty one */
-	const char *words;    /* WORD: "retry|fail" */
-	const char *help;     /* one sentence */
+	int64_t min, max; /* INT, DURATION (ms), SIZE; for TEXT max is the length in bytes
+			     (0: 4,096) and min 1 forbids an empty one */
+	const char *words; /* WORD: "retry|fail" */
+	const char *help;  /* one sentence */
 };
 
-#define SETTING_END {NULL, SETTING_TEXT, NULL, NULL, 0, 0, NULL, NULL}
+#define SETTING_END                                                                      \
+	{                                                                                \
+		NULL, SETTING_TEXT, 0, NULL, 0, 0, NULL, NULL                            \
+	}
 
-/* Fills the tables (several, ended by a NULL pointer; each ends with SETTING_END) from flags and environment. argv[0] is skipped;
- * flags that are not settings were taken out before. Texts belong to the process for its whole life. All faults are reported, not only the first: e->text holds
- * the first, `faults` (may be NULL) a line for each. */
-int config_load(const struct setting *const *tables, int argc, char **argv, char **environment, struct buf *faults,
-		struct err *e);
+/* One module's settings: constant rows (ended by SETTING_END), and the struct of the
+ * caller's that they fill. */
+struct setting_table {
+	const struct setting *rows;
+	void *base;
+};
+
+/* Fills the tables (an array, ended by one with rows == NULL) from flags and environment.
+ * argv[0] is skipped; flags that are not settings were taken out before. Texts belong to
+ * the process for its whole life. All faults are reported, not only the first: e->text
+ * holds the first, `faults` (may be NULL) a line for each. */
+int config_load(const struct setting_table *tables, int argc, char **argv,
+		char **environment, struct buf *faults, struct err *e);
 
 /* The table for --help: names, flags, defaults, limits and help, aligned. */
-void config_help(const struct setting *const *tables, struct buf *out);
+void config_help(const struct setting_table *tables, struct buf *out);
 
-/* Names that belong to other programs of the suite: a NULL-ended list that config_load accepts and ignores (set once at start). */
+/* Names that belong to other programs of the suite: a NULL-ended list that config_load
+ * accepts and ignores (set once at start). */
 void config_set_foreign(const char *const *names);
 
 #endif

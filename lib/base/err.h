@@ -1,8 +1,9 @@
 /* Why a call failed: a code where callers branch, a sentence for people.
  *
- * Every fallible call of the tree takes a `struct err *e` as its last parameter, returns 0/-1 or
- * pointer/NULL, and fills *e exactly when it fails. The caller owns the storage (usually its stack);
- * nothing is allocated, so an error can always be reported. Any thread. */
+ * Every fallible call of the tree takes a `struct err *e` as its last parameter, returns
+ * 0/-1 or pointer/NULL, and fills *e exactly when it fails. The caller owns the storage
+ * (usually its stack); nothing is allocated, so an error can always be reported. Any
+ * thread. */
 #ifndef PAYBELL_BASE_ERR_H
 #define PAYBELL_BASE_ERR_H
 
@@ -18,16 +19,21 @@ enum err_code {
 	ERR_TIMEOUT,
 };
 
-#define ERR_TEXT_MAX 320 /* bytes, terminator included; longer text is cut at a UTF-8 boundary */
+#define ERR_TEXT_MAX                                                                     \
+	320 /* bytes, terminator included; longer text is cut at a UTF-8 boundary */
 
 struct err {
 	enum err_code code;
 	char text[ERR_TEXT_MAX];
 };
 
-#define ERR_INIT {ERR_NONE, ""}
+#define ERR_INIT                                                                         \
+	{                                                                                \
+		ERR_NONE, ""                                                             \
+	}
 
-/* Fill *e and return -1, so that `return err_set(e, …)` is one line. e may not be NULL. */
+/* Fill *e and return -1, so that `return err_set(e, …)` is one line. e may not be NULL.
+ */
 int err_set(struct err *e, enum err_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

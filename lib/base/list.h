@@ -1,7 +1,8 @@
 /* An intrusive doubly linked list: the node lives in the thing that is listed.
  *
- * The head is a node of its own that points at itself when the list is empty. A node is in one list at a time; a zeroed
- * or removed node is in none. Nothing is allocated. The list does not own what is in it. */
+ * The head is a node of its own that points at itself when the list is empty. A node is
+ * in one list at a time; a zeroed or removed node is in none. Nothing is allocated. The
+ * list does not own what is in it. */
 #ifndef PAYBELL_BASE_LIST_H
 #define PAYBELL_BASE_LIST_H
 

@@ -9,7 +9,8 @@
 /* No overlong forms, no surrogates, nothing above U+10FFFF. */
 bool utf8_valid(const char *bytes, size_t len);
 
-/* Valid, and free of control characters (C0, DEL, C1, U+2028, U+2029): fit for one line of text. Tab is a control character here too. */
+/* Valid, and free of control characters (C0, DEL, C1, U+2028, U+2029): fit for one line
+ * of text. Tab is a control character here too. */
 bool utf8_is_line(const char *bytes, size_t len);
 
 /* Code points in a valid string. */
