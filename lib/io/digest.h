@@ -1,4 +1,6 @@
-/* SHA-256, comparing in constant time, hex and base64: libcrypto behind one door. Any thread. */
+/* SHA-256, comparing in constant time, hex and base64: libcrypto behind one door.
+ *
+ * Any thread; nothing is kept. Out of memory aborts. FIPS 180-4, RFC 4648. */
 #ifndef PAYBELL_IO_DIGEST_H
 #define PAYBELL_IO_DIGEST_H
 
@@ -10,7 +12,8 @@
 
 #define SHA256_BYTES 32
 
-/* One digest over the parts put one after the other; parts is ended by one with bytes == NULL. */
+/* One digest over the parts put one after the other; parts is ended by one with bytes ==
+ * NULL (so an empty part points at something). */
 struct digest_part {
 	const void *bytes;
 	size_t len;
@@ -19,12 +22,14 @@ void digest_sha256(uint8_t out[SHA256_BYTES], const struct digest_part *parts);
 
 bool digest_equal(const void *a, const void *b, size_t len); /* constant time */
 
-/* 64 hex digits, either case; -1 otherwise. */
+/* 64 hex digits, either case; -1 otherwise, and out is not touched. */
 int digest_parse_hex(uint8_t out[SHA256_BYTES], const char *text);
 
-/* base64url without padding (RFC 4648 section 5) of the first `bytes` bytes. */
+/* Adds base64url without padding (RFC 4648 section 5). */
 void digest_base64url(struct buf *out, const void *bytes, size_t len);
-/* Standard base64 with padding; -1 when the text is not that or the result does not fit out's maximum. */
+/* Standard base64 with padding; -1 when the text is not that (no white space, no stray
+ * bits in the last character) or the result does not fit out's maximum. What was decoded
+ * up to the fault may have been added. */
 int digest_base64_decode(struct buf *out, const char *text, size_t len);
 
 #endif
