@@ -3,7 +3,7 @@
  * The caller's storage: buf_init/buf_release. What would go over max_bytes is not added
  * at all and sets `overflowed`; from then on nothing is added until buf_clear(), so a
  * writer can add many parts, look once at the end, and never finds a text with a hole in
- * it.  `data` is NUL-terminated whenever len > 0 (the terminator is not counted). Not for
+ * it. `data` is NUL-terminated whenever len > 0 (the terminator is not counted). Not for
  * two threads at once. */
 #ifndef PAYBELL_BASE_BUF_H
 #define PAYBELL_BASE_BUF_H

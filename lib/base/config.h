@@ -2,15 +2,15 @@
  * fill it.
  *
  * PAYBELL_QUEUE_MAX=1000 and --queue-max 1000 (or --queue-max=1000) set the same thing;
- * the flag wins. For every setting NAME_FILE names a file that holds the value (systemd
- * credentials, compose secrets; one trailing newline is dropped, 64 KiB at most). Both
- * NAME and NAME_FILE: refused. Refused with the name and the remedy: an unknown PAYBELL_*
- * name (with the nearest known one), a unit that is missing or wrong, a value out of
- * range. PAYBELL_* names that another program of the suite owns are told by
- * config_set_foreign and ignored, so that one environment file serves all.
+ * the flag wins. For every setting NAME_FILE (and --name-file) names a file that holds
+ * the value (systemd credentials, compose secrets; one trailing newline is dropped, 64
+ * KiB at most). Both NAME and NAME_FILE: refused. Refused with the name and the remedy:
+ * an unknown PAYBELL_* name (with the nearest known one), a unit that is missing or
+ * wrong, a value out of range. PAYBELL_* names that another program of the suite owns are
+ * told by config_set_foreign and ignored, so that one environment file serves all.
  *
- * Durations take a unit: "250ms", "30s", "5m", "24h" (a bare 0 is allowed); sizes take
- * "K", "M", "G" (1024) or none for bytes. */
+ * Durations take a unit: "250ms", "30s", "5m", "24h", "90d" (a bare 0 is allowed); sizes
+ * take "K", "M", "G" (1024) or none for bytes. */
 #ifndef PAYBELL_BASE_CONFIG_H
 #define PAYBELL_BASE_CONFIG_H
 
@@ -34,19 +34,19 @@ enum setting_kind {
 struct setting {
 	const char *name; /* without PAYBELL_: "QUEUE_MAX" */
 	enum setting_kind kind;
-	size_t offset; /* where the value goes in the table's struct: offsetof(struct
-			  x_settings, queue_max) */
+	size_t offset; /* where the value goes: offsetof(struct x_settings, queue_max) */
 	const char *fallback; /* as text, in the same form; NULL: required */
-	int64_t min, max; /* INT, DURATION (ms), SIZE; for TEXT max is the length in bytes
-			     (0: 4,096) and min 1 forbids an empty one */
+	/* INT, DURATION (ms), SIZE: the limits, unless both are 0; max INT64_MAX: none
+	 * above. TEXT, SECRET: the length in bytes, max 0 being 4,096; min 1 forbids an
+	 * empty one. */
+	int64_t min, max;
 	const char *words; /* WORD: "retry|fail" */
 	const char *help;  /* one sentence */
 };
 
-#define SETTING_END                                                                      \
-	{                                                                                \
-		NULL, SETTING_TEXT, 0, NULL, 0, 0, NULL, NULL                            \
-	}
+/* clang-format off */
+#define SETTING_END {NULL, SETTING_TEXT, 0, NULL, 0, 0, NULL, NULL}
+/* clang-format on */
 
 /* One module's settings: constant rows (ended by SETTING_END), and the struct of the
  * caller's that they fill. */
@@ -55,10 +55,13 @@ struct setting_table {
 	void *base;
 };
 
-/* Fills the tables (an array, ended by one with rows == NULL) from flags and environment.
- * argv[0] is skipped; flags that are not settings were taken out before. Texts belong to
- * the process for its whole life. All faults are reported, not only the first: e->text
- * holds the first, `faults` (may be NULL) a line for each. */
+/* Fills the tables (an array, ended by one with rows == NULL) from flags and environment
+ * ("NAME=value" strings, ended by NULL). argv[0] is skipped; what is no setting (--help,
+ * a subcommand) was taken out before, anything left over is a fault. A BOOL flag may
+ * stand alone; a flag that is given twice counts as it was given last. Texts are copies
+ * that belong to the process for its whole life. All faults are reported, not only the
+ * first: e->text holds the first, `faults` (may be NULL) a line for each; nothing is
+ * written to the tables then. ERR_INVALID. Before the threads start. */
 int config_load(const struct setting_table *tables, int argc, char **argv,
 		char **environment, struct buf *faults, struct err *e);
 

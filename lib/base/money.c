@@ -130,10 +130,11 @@ int money_parse(const char *text, const char *currency, int64_t *minor, struct e
 		if (value > MONEY_MAX_MINOR)
 			return refuse_large(currency, e);
 	}
-	for (size_t i = s.decimals; i < (size_t)decimals; i++)
-		value *= 10; /* at most 10^15 * 10^4: still inside */
-	if (value > MONEY_MAX_MINOR)
-		return refuse_large(currency, e);
+	for (size_t i = s.decimals; i < (size_t)decimals; i++) {
+		value *= 10;
+		if (value > MONEY_MAX_MINOR)
+			return refuse_large(currency, e);
+	}
 	if (value == 0)
 		return err_set(e, ERR_INVALID, "an amount is more than zero");
 	*minor = value;
