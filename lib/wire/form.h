@@ -10,8 +10,10 @@
 /* Appends "key=value", with '&' before it when the buffer is not empty. */
 void form_put(struct buf *out, const char *key, const char *value);
 
-/* Takes the next pair out of *text (moves *text and *len on); key and value are decoded into the caller's buffers (cleared first). 1 a pair, 0 the end,
- * -1 a bad escape, a NUL or more than the buffers' maximum. */
-int form_next(const char **text, size_t *len, struct buf *key, struct buf *value, struct err *e);
+/* Takes the next pair out of *text (moves *text and *len on); key and value are decoded
+ * into the caller's buffers (cleared first). 1 a pair, 0 the end, -1 a bad escape, a NUL
+ * or more than the buffers' maximum. */
+int form_next(const char **text, size_t *len, struct buf *key, struct buf *value,
+	      struct err *e);
 
 #endif

@@ -1,0 +1,476 @@
+/* JSON, read strictly and written straight into a buffer.
+ *
+ * Reading goes through jansson, which is correct about UTF-8, numbers and escapes, but
+ * takes memory for what it is given and recurses as deep as 2,048. So the depth is judged
+ * here first, in one pass that only counts brackets outside of strings: garbage that is
+ * all brackets costs nothing. What jansson says "near" is cut off its messages: that part
+ * repeats the input, which may be somebody's address.
+ *
+ * Known limits: a number beyond a double's range (1e999) counts as malformed, although
+ * the grammar allows it. */
+#include "wire/json.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+/* ---- reading ---- */
+
+/* The offset of the bracket that goes one level too deep; len when there is none. */
+static size_t too_deep_at(const char *bytes, size_t len)
+{
+	int depth = 0;
+	bool in_text = false;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = bytes[i];
+
+		if (c == '"')
+			in_text = !in_text;
+		else if (c == '\\')
+			i++;
+		else if (in_text)
+			continue;
+		else if ((c == '{' || c == '[') && ++depth > JSON_DEPTH_MAX)
+			return i;
+		else if (c == '}' || c == ']')
+			depth--;
+	}
+	return len;
+}
+
+static int depth_fault(const char *bytes, size_t at, struct err *e)
+{
+	int line = 1, column = 1;
+
+	for (size_t i = 0; i < at; i++) {
+		if (bytes[i] == '\n') {
+			line++;
+			column = 1;
+		} else if ((bytes[i] & 0xc0) != 0x80) {
+			column++;
+		}
+	}
+	return err_set(e, ERR_INVALID,
+		       "line %d, column %d: nested more than %d levels deep", line,
+		       column, JSON_DEPTH_MAX);
+}
+
+static int syntax_fault(const json_error_t *fault, struct err *e)
+{
+	const char *near = strstr(fault->text, " near ");
+	int len = near ? (int)(near - fault->text) : (int)strlen(fault->text);
+
+	switch (json_error_code(fault)) {
+	case json_error_null_character:
+	case json_error_null_byte_in_key:
+		return err_set(e, ERR_INVALID,
+			       "line %d, column %d: text may not contain U+0000",
+			       fault->line, fault->column);
+	case json_error_duplicate_key:
+		return err_set(
+			e, ERR_INVALID,
+			"line %d, column %d: a key may appear only once in an object",
+			fault->line, fault->column);
+	case json_error_numeric_overflow:
+		return err_set(e, ERR_INVALID,
+			       "line %d, column %d: the number is too large", fault->line,
+			       fault->column);
+	case json_error_premature_end_of_input:
+		return err_set(e, ERR_INVALID,
+			       "line %d, column %d: not valid JSON: it ends too early",
+			       fault->line, fault->column);
+	default:
+		return err_set(e, ERR_INVALID, "line %d, column %d: not valid JSON: %.*s",
+			       fault->line, fault->column, len, fault->text);
+	}
+}
+
+json_t *json_read(const char *bytes, size_t len, struct err *e)
+{
+	size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+	size_t deep = too_deep_at(bytes, len);
+	json_error_t fault;
+	json_t *value;
+
+	if (len == 0) {
+		err_set(e, ERR_INVALID, "line 1, column 1: it is empty");
+		return NULL;
+	}
+	if (deep < len) {
+		depth_fault(bytes, deep, e);
+		return NULL;
+	}
+	value = json_loadb(bytes, len, flags, &fault);
+	/* An integer beyond 64 bits is good JSON in a wrong place: as a real it gets as
+	 * far as the getter that can name its field. */
+	if (!value && json_error_code(&fault) == json_error_numeric_overflow)
+		value = json_loadb(bytes, len, flags | JSON_DECODE_INT_AS_REAL, &fault);
+	if (!value)
+		syntax_fault(&fault, e);
+	return value;
+}
+
+void json_free(json_t *value)
+{
+	json_decref(value);
+}
+
+static const char *type_words(const json_t *value)
+{
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		return "an object";
+	case JSON_ARRAY:
+		return "an array";
+	case JSON_STRING:
+		return "text";
+	case JSON_INTEGER:
+	case JSON_REAL:
+		return "a number";
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return "true or false";
+	default:
+		return "null";
+	}
+}
+
+void json_reader_init(struct json_reader *r, json_t *value, const char *path,
+		      struct problem *p)
+{
+	r->object = json_is_object(value) ? value : NULL;
+	r->problem = p;
+	r->seen = 0;
+	r->path[0] = '\0';
+	if (path[0])
+		snprintf(r->path, sizeof(r->path), "%s.", path);
+	else
+		p->kind = PROBLEM_NONE;
+	if (!r->object && p->kind == PROBLEM_NONE) {
+		const char *name = path[0] ? path : "body";
+
+		problem_set(p, PROBLEM_VALIDATION, name, "%s must be an object, not %s",
+			    name, value ? type_words(value) : "absent");
+	}
+}
+
+bool json_fault(struct json_reader *r, const char *key, const char *fmt, ...)
+{
+	char field[PROBLEM_FIELD_MAX * 2], text[PROBLEM_DETAIL_MAX];
+	va_list args;
+
+	if (json_failed(r))
+		return false;
+	snprintf(field, sizeof(field), "%s%s", r->path, key);
+	field[utf8_prefix(field, strlen(field), PROBLEM_FIELD_MAX - 1)] = '\0';
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	problem_set(r->problem, PROBLEM_VALIDATION, field, "%s %s", field, text);
+	return false;
+}
+
+/* The key's value, counted as seen; NULL when absent, null or after a fault. */
+static json_t *take(struct json_reader *r, const char *key, bool required)
+{
+	json_t *value;
+
+	if (json_failed(r))
+		return NULL;
+	value = json_object_get(r->object, key);
+	if (value)
+		r->seen++;
+	if (value && !json_is_null(value))
+		return value;
+	if (required)
+		json_fault(r, key,
+			   value ? "is required and may not be null" : "is required");
+	return NULL;
+}
+
+bool json_get_text(struct json_reader *r, const char *key, bool required, char *out,
+		   size_t size)
+{
+	json_t *value = take(r, key, required);
+	size_t len;
+
+	out[0] = '\0';
+	if (!value)
+		return false;
+	if (!json_is_string(value))
+		return json_fault(r, key, "must be text, not %s", type_words(value));
+	len = json_string_length(value);
+	if (len >= size)
+		return json_fault(r, key, "must have at most %zu bytes, not %zu",
+				  size - 1, len);
+	memcpy(out, json_string_value(value), len + 1);
+	return true;
+}
+
+bool json_get_int(struct json_reader *r, const char *key, bool required, int64_t min,
+		  int64_t max, int64_t *out)
+{
+	json_t *value = take(r, key, required);
+	int64_t number;
+
+	*out = 0;
+	if (!value)
+		return false;
+	if (json_is_real(value))
+		return json_fault(r, key, "must be a whole number from %lld to %lld",
+				  (long long)min, (long long)max);
+	if (!json_is_integer(value))
+		return json_fault(r, key, "must be a number, not %s", type_words(value));
+	number = json_integer_value(value);
+	if (number < min || number > max)
+		return json_fault(r, key, "must be from %lld to %lld, not %lld",
+				  (long long)min, (long long)max, (long long)number);
+	*out = number;
+	return true;
+}
+
+bool json_get_bool(struct json_reader *r, const char *key, bool required, bool *out)
+{
+	json_t *value = take(r, key, required);
+
+	*out = false;
+	if (!value)
+		return false;
+	if (!json_is_boolean(value))
+		return json_fault(r, key, "must be true or false, not %s",
+				  type_words(value));
+	*out = json_is_true(value);
+	return true;
+}
+
+json_t *json_get_value(struct json_reader *r, const char *key, bool required)
+{
+	json_t *value = take(r, key, required);
+
+	if (!value)
+		return NULL;
+	if (!json_is_object(value) && !json_is_array(value)) {
+		json_fault(r, key, "must be an object or an array, not %s",
+			   type_words(value));
+		return NULL;
+	}
+	return value;
+}
+
+bool json_has(const struct json_reader *r, const char *key)
+{
+	const json_t *value = json_object_get(r->object, key);
+
+	return value && !json_is_null(value);
+}
+
+/* Is the word in a list such as "from, to, amount"? */
+static bool listed(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = list; at; at = strchr(at, ',')) {
+		at += strspn(at, ", ");
+		if (strncmp(at, word, len) == 0 && (at[len] == ',' || at[len] == '\0'))
+			return len > 0;
+	}
+	return false;
+}
+
+int json_reader_end(struct json_reader *r, const char *known)
+{
+	const char *key;
+	json_t *value;
+
+	if (json_failed(r))
+		return -1;
+	if (r->seen == json_object_size(r->object))
+		return 0;
+	if (!known)
+		return problem_set(r->problem, PROBLEM_VALIDATION, r->path,
+				   "%s has a field that is not known here",
+				   r->path[0] ? r->path : "body");
+	json_object_foreach(r->object, key, value)
+	{
+		if (!listed(known, key)) {
+			json_fault(r, key, "is not known here; what is: %s", known);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+size_t json_count(const json_t *value)
+{
+	return json_is_array(value) ? json_array_size(value) : json_object_size(value);
+}
+
+json_t *json_item(const json_t *array, size_t i)
+{
+	return json_array_get(array, i);
+}
+
+/* ---- writing ---- */
+
+void json_writer_init(struct json_writer *w, struct buf *out)
+{
+	w->out = out;
+	w->comma = false;
+}
+
+/* What stands in front of every value: the comma it needs, and its key. */
+static void lead(struct json_writer *w, const char *key)
+{
+	size_t len = key ? strlen(key) : 0;
+	char *at, *start;
+
+	if (!key) {
+		if (w->comma)
+			buf_add_char(w->out, ',');
+		w->comma = true;
+		return;
+	}
+	at = start = buf_reserve(w->out, len + 4);
+	if (!at)
+		return;
+	if (w->comma)
+		*at++ = ',';
+	*at++ = '"';
+	memcpy(at, key, len);
+	at += len;
+	*at++ = '"';
+	*at++ = ':';
+	buf_commit(w->out, (size_t)(at - start));
+	w->comma = true;
+}
+
+void json_open(struct json_writer *w, const char *key, char bracket)
+{
+	lead(w, key);
+	buf_add_char(w->out, bracket);
+	w->comma = false;
+}
+
+void json_close(struct json_writer *w, char bracket)
+{
+	buf_add_char(w->out, bracket);
+	w->comma = true;
+}
+
+/* How much from here on needs no escape and is valid UTF-8. */
+static size_t clean_prefix(const char *text, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len) {
+		unsigned char c = (unsigned char)text[i];
+		size_t n = 1;
+
+		if (c < 0x20 || c == '"' || c == '\\')
+			break;
+		if (c >= 0x80) {
+			uint32_t code_point;
+
+			n = utf8_decode(text + i, len - i, &code_point);
+			if (n == 0)
+				break;
+		}
+		i += n;
+	}
+	return i;
+}
+
+/* One byte that cannot stand for itself. */
+static void put_escape(struct buf *out, unsigned char c)
+{
+	switch (c) {
+	case '"':
+		buf_add(out, "\\\"", 2);
+		return;
+	case '\\':
+		buf_add(out, "\\\\", 2);
+		return;
+	case '\n':
+		buf_add(out, "\\n", 2);
+		return;
+	case '\r':
+		buf_add(out, "\\r", 2);
+		return;
+	case '\t':
+		buf_add(out, "\\t", 2);
+		return;
+	default:
+		if (c >= 0x80)
+			buf_add(out, "\xef\xbf\xbd", 3);
+		else
+			buf_addf(out, "\\u%04x", c);
+	}
+}
+
+void json_put_text(struct json_writer *w, const char *key, const char *text)
+{
+	size_t len = strlen(text);
+	size_t clean = clean_prefix(text, len);
+
+	lead(w, key);
+	if (clean == len) {
+		char *at = buf_reserve(w->out, len + 2);
+
+		if (!at)
+			return;
+		at[0] = '"';
+		memcpy(at + 1, text, len);
+		at[len + 1] = '"';
+		buf_commit(w->out, len + 2);
+		return;
+	}
+	buf_add_char(w->out, '"');
+	while (clean < len) {
+		buf_add(w->out, text, clean);
+		put_escape(w->out, (unsigned char)text[clean]);
+		text += clean + 1;
+		len -= clean + 1;
+		clean = clean_prefix(text, len);
+	}
+	buf_add(w->out, text, len);
+	buf_add_char(w->out, '"');
+}
+
+void json_put_int(struct json_writer *w, const char *key, int64_t value)
+{
+	lead(w, key);
+	buf_add_int(w->out, value);
+}
+
+void json_put_bool(struct json_writer *w, const char *key, bool value)
+{
+	lead(w, key);
+	buf_add_text(w->out, value ? "true" : "false");
+}
+
+void json_put_null(struct json_writer *w, const char *key)
+{
+	lead(w, key);
+	buf_add_text(w->out, "null");
+}
+
+void json_put_raw(struct json_writer *w, const char *key, const char *json, size_t len)
+{
+	lead(w, key);
+	buf_add(w->out, json, len);
+}
+
+static int add_dumped(const char *bytes, size_t len, void *out)
+{
+	buf_add(out, bytes, len);
+	return 0;
+}
+
+void json_encode_value(json_t *value, struct buf *out)
+{
+	json_dump_callback(value, add_dumped, out, JSON_COMPACT | JSON_ENCODE_ANY);
+}
