@@ -1,7 +1,7 @@
 /* Design
  *
- * hiredis connects, reads and parses; everything that has a state is here. Of its two
- * layers this takes the lower one, the non-blocking redisContext, and not
+ * redis_link.c has the socket and hiredis; everything that has a state is here. Of the
+ * two layers of hiredis the lower one is taken, the non-blocking redisContext, and not
  * redisAsyncContext: that one keeps no time, may not be freed inside of its callbacks,
  * asserts on a reply that nobody asked for, ignores PING on a subscribed connection, and
  * allocates a node for each command. What it would have given, a queue of callbacks, is a
@@ -28,28 +28,24 @@
 #include "io/redis.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <hiredis/hiredis.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "io/redis_args.h"
+#include "io/redis_link.h"
 #include "io/redis_url.h"
 
 enum {
 	BACKOFF_FIRST_MS = 50,
 	BACKOFF_MAX_MS = 2000,
 	RING_FIRST = 64,
-	OUT_KEPT_BYTES = 1 << 20, /* an emptied buffer that is larger is given back */
-	SETUP_MAX = 4,            /* AUTH, SELECT, CLIENT SETNAME, PING */
+	SETUP_MAX = 4, /* AUTH, SELECT, CLIENT SETNAME, PING */
 	LOG_FAILED_EVERY_MS = 10000,
 };
 
@@ -70,7 +66,7 @@ struct redis {
 	void *arg;
 
 	enum state state;
-	redisContext *link; /* NULL while down */
+	struct redis_link *link; /* NULL while down */
 	struct loop_watch *watch;
 	struct loop_timer *timer;
 	bool timer_runs; /* while up: for the oldest command */
@@ -85,9 +81,7 @@ struct redis {
 	size_t ring_capacity, ring_first, ring_count;
 
 	struct loop_task flush_task;
-	struct buf out;
-	size_t out_sent; /* of out: written already */
-	bool overflowed;
+	bool overflowed; /* REDIS_OUT_MAX_BYTES: to be torn down by the flush task */
 	struct redis_args *words; /* for commands that are made here */
 
 	char *channels[REDIS_CHANNELS_MAX]; /* of a subscriber */
@@ -112,11 +106,10 @@ static void fail_pending(struct redis *r, const struct err *e);
 static void log_down(struct redis *r, bool was_up, const char *why, int retry_ms);
 static void encode(struct redis *r, const char *first, ...) __attribute__((sentinel));
 static void flush(struct redis *r);
-static void write_failed(struct redis *r, int errnum);
 static bool hear(struct redis *r);
-static void take_reply(struct redis *r, const redisReply *reply);
-static void take_setup_reply(struct redis *r, const redisReply *reply);
-static void take_push(struct redis *r, const redisReply *reply);
+static void take_reply(struct redis *r, const struct redisReply *reply);
+static void take_setup_reply(struct redis *r, const struct redisReply *reply);
+static void take_push(struct redis *r, const struct redisReply *reply);
 static void judge_oldest(struct redis *r);
 static void judge_silence(struct redis *r);
 static void ring_push(struct redis *r, redis_reply_fn *fn, void *arg);
@@ -148,7 +141,6 @@ int redis_new(struct redis **out, struct loop *l, const struct redis_settings *s
 	r->arg = arg;
 	r->backoff_ms = BACKOFF_FIRST_MS;
 	r->words = redis_args_new();
-	buf_init(&r->out, REDIS_OUT_MAX_BYTES);
 	loop_task_init(&r->flush_task, on_flush, r);
 	r->timer = loop_timer_new(l, on_timer, r);
 	loop_timer_start(r->timer, 0, 0);
@@ -167,7 +159,6 @@ void redis_free(struct redis *r)
 	err_set(&e, ERR_CLOSED, "the connection to Redis is closed");
 	fail_pending(r, &e);
 	loop_timer_free(r->timer);
-	buf_release(&r->out);
 	redis_args_free(r->words);
 	for (int i = 0; i < r->channel_count; i++)
 		mem_free(r->channels[i]);
@@ -198,7 +189,7 @@ int redis_send(struct redis *r, const struct redis_args *a, redis_reply_fn *fn, 
 {
 	if (!redis_is_up(r) || r->channel_count > 0)
 		return -1;
-	if (redis_args_encode(a, &r->out) < 0) {
+	if (redis_args_encode(a, redis_link_out(r->link)) < 0) {
 		/* The caller may hold what a callback would touch: tear down later. */
 		r->overflowed = true;
 		loop_task_want(r->loop, &r->flush_task);
@@ -244,72 +235,6 @@ int redis_subscribe(struct redis *r, const char *const *channels, redis_message_
 	return 0;
 }
 
-/* ---- replies ---- */
-
-enum redis_kind redis_kind(const struct redisReply *v)
-{
-	if (v == NULL)
-		return REDIS_KIND_NIL;
-	switch (v->type) {
-	case REDIS_REPLY_STRING:
-	case REDIS_REPLY_STATUS:
-		return REDIS_KIND_TEXT;
-	case REDIS_REPLY_INTEGER:
-		return REDIS_KIND_INT;
-	case REDIS_REPLY_ARRAY:
-		return REDIS_KIND_ARRAY;
-	case REDIS_REPLY_ERROR:
-		return REDIS_KIND_ERROR;
-	default:
-		return REDIS_KIND_NIL;
-	}
-}
-
-const char *redis_text(const struct redisReply *v, size_t *len)
-{
-	enum redis_kind kind = redis_kind(v);
-	bool has_text = kind == REDIS_KIND_TEXT || kind == REDIS_KIND_ERROR;
-
-	if (len != NULL)
-		*len = has_text ? v->len : 0;
-	return has_text ? v->str : "";
-}
-
-int64_t redis_int(const struct redisReply *v)
-{
-	enum redis_kind kind = redis_kind(v);
-	long long value;
-	char *end;
-
-	if (kind == REDIS_KIND_INT)
-		return v->integer;
-	if (kind != REDIS_KIND_TEXT || v->len == 0)
-		return 0;
-	errno = 0;
-	value = strtoll(v->str, &end, 10);
-	return errno == 0 && end == v->str + v->len ? value : 0;
-}
-
-size_t redis_count(const struct redisReply *v)
-{
-	return redis_kind(v) == REDIS_KIND_ARRAY ? v->elements : 0;
-}
-
-const struct redisReply *redis_at(const struct redisReply *v, size_t i)
-{
-	return i < redis_count(v) ? v->element[i] : NULL;
-}
-
-bool redis_is_error(const struct redisReply *v, const char *code)
-{
-	size_t len = strlen(code);
-
-	if (redis_kind(v) != REDIS_KIND_ERROR)
-		return false;
-	return len == 0 || (strncmp(v->str, code, len) == 0 &&
-			    (v->str[len] == ' ' || v->str[len] == '\0'));
-}
-
 /* ---- up and down ---- */
 
 static void on_timer(void *arg)
@@ -328,20 +253,16 @@ static void on_timer(void *arg)
 
 static void begin(struct redis *r)
 {
+	struct err e = ERR_INIT;
+
 	r->state = STATE_CONNECTING;
 	r->overflowed = false;
-	r->link = r->url.path[0] != '\0' ? redisConnectUnixNonBlock(r->url.path)
-					 : redisConnectNonBlock(r->url.host, r->url.port);
+	r->link = redis_link_open(&r->url, REDIS_OUT_MAX_BYTES, &e);
 	if (r->link == NULL) {
-		lose(r, ERR_IO, "out of memory");
+		lose(r, e.code, "%s", e.text);
 		return;
 	}
-	if (r->link->err != 0) {
-		lose(r, ERR_IO, "%s", r->link->errstr);
-		return;
-	}
-	fcntl(r->link->fd, F_SETFD, FD_CLOEXEC);
-	r->watch = loop_watch_new(r->loop, r->link->fd, on_event, r);
+	r->watch = loop_watch_new(r->loop, redis_link_fd(r->link), on_event, r);
 	loop_watch_set(r->watch, LOOP_WRITE);
 	loop_timer_start(r->timer, r->connect_timeout_ms, 0);
 }
@@ -366,18 +287,12 @@ static void on_event(void *arg, int events)
 static void set_up(struct redis *r)
 {
 	const struct redis_url *u = &r->url;
-	int error = 0;
-	socklen_t size = sizeof(error);
+	struct err e = ERR_INIT;
 
-	if (getsockopt(r->link->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
-		error = errno;
-	if (error != 0) {
-		lose(r, ERR_IO, "%s", strerror(error));
+	if (redis_link_connected(r->link, &e) < 0) {
+		lose(r, e.code, "%s", e.text);
 		return;
 	}
-	if (u->path[0] == '\0')
-		redisEnableKeepAlive(
-			r->link); /* a wish: the command timeout is the rule */
 	r->state = STATE_SETUP;
 	r->setup_count = r->setup_done = r->confirmed = 0;
 	if (u->password[0] != '\0' && u->user[0] != '\0')
@@ -408,7 +323,7 @@ static void encode(struct redis *r, const char *first, ...)
 	for (const char *word = first; word != NULL; word = va_arg(args, const char *))
 		redis_args_text(r->words, word);
 	va_end(args);
-	redis_args_encode(r->words, &r->out);
+	redis_args_encode(r->words, redis_link_out(r->link));
 	if (r->state == STATE_SETUP)
 		r->setup[r->setup_count++] = first;
 }
@@ -423,7 +338,7 @@ static void finish_setup(struct redis *r)
 	redis_args_text(r->words, "SUBSCRIBE");
 	for (int i = 0; i < r->channel_count; i++)
 		redis_args_text(r->words, r->channels[i]);
-	redis_args_encode(r->words, &r->out);
+	redis_args_encode(r->words, redis_link_out(r->link));
 	loop_task_want(r->loop, &r->flush_task);
 }
 
@@ -482,11 +397,8 @@ static void disconnect(struct redis *r)
 	loop_task_cancel(&r->flush_task);
 	loop_watch_free(r->watch);
 	r->watch = NULL;
-	if (r->link != NULL)
-		redisFree(r->link);
+	redis_link_free(r->link);
 	r->link = NULL;
-	buf_release(&r->out);
-	r->out_sent = 0;
 }
 
 static void fail_pending(struct redis *r, const struct err *e)
@@ -531,43 +443,17 @@ static void on_flush(void *arg)
 
 static void flush(struct redis *r)
 {
-	while (r->out_sent < r->out.len) {
-		ssize_t n = send(r->link->fd, r->out.data + r->out_sent,
-				 r->out.len - r->out_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+	struct err e = ERR_INIT;
+	int rc = redis_link_flush(r->link, &e);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno != EAGAIN) {
-			write_failed(r, errno);
-			return;
-		}
-		if (n < 0)
-			break;
-		r->out_sent += (size_t)n;
-	}
-	if (r->out_sent < r->out.len) {
-		/* Moving the rest costs less than half of what was sent meanwhile. */
-		if (r->out_sent > r->out.len / 2) {
-			buf_consume(&r->out, r->out_sent);
-			r->out_sent = 0;
-		}
-		loop_watch_set(r->watch, LOOP_READ | LOOP_WRITE);
+	if (rc >= 0) {
+		loop_watch_set(r->watch, rc > 0 ? LOOP_READ : LOOP_READ | LOOP_WRITE);
 		return;
 	}
-	r->out_sent = 0;
-	if (r->out.capacity > OUT_KEPT_BYTES)
-		buf_release(&r->out);
-	else
-		buf_clear(&r->out);
-	loop_watch_set(r->watch, LOOP_READ);
-}
-
-/* The server is gone, but what it answered before is still to be read. */
-static void write_failed(struct redis *r, int errnum)
-{
+	/* The server is gone, but what it answered before is still to be read. */
 	while (hear(r)) {}
 	if (r->link != NULL)
-		lose(r, ERR_IO, "%s", strerror(errnum));
+		lose(r, e.code, "%s", e.text);
 }
 
 /* ---- reading ---- */
@@ -575,30 +461,27 @@ static void write_failed(struct redis *r, int errnum)
 /* Takes what one read brings. True when it brought something and the connection lives. */
 static bool hear(struct redis *r)
 {
-	redisContext *link = r->link;
-	size_t before = link->reader->len;
-	void *reply = NULL;
+	struct redisReply *reply;
+	struct err e = ERR_INIT;
+	int rc = redis_link_read(r->link, &e);
 
-	if (redisBufferRead(link) != REDIS_OK) {
-		lose(r, ERR_IO, "%s", link->errstr);
+	if (rc == 0)
 		return false;
+	if (rc > 0) {
+		r->heard_us = loop_now_us(r->loop);
+		while ((rc = redis_link_next(r->link, &reply, &e)) > 0) {
+			take_reply(r, reply);
+			redis_link_drop(reply);
+			if (r->link == NULL)
+				return false;
+		}
 	}
-	if (link->reader->len == before)
-		return false;
-	r->heard_us = loop_now_us(r->loop);
-	while (redisReaderGetReply(link->reader, &reply) == REDIS_OK) {
-		if (reply == NULL)
-			return true;
-		take_reply(r, reply);
-		freeReplyObject(reply);
-		if (r->link == NULL)
-			return false;
-	}
-	lose(r, ERR_IO, "%s", link->reader->errstr);
-	return false;
+	if (rc < 0)
+		lose(r, e.code, "%s", e.text);
+	return rc == 0;
 }
 
-static void take_reply(struct redis *r, const redisReply *reply)
+static void take_reply(struct redis *r, const struct redisReply *reply)
 {
 	struct command c;
 
@@ -619,7 +502,7 @@ static void take_reply(struct redis *r, const redisReply *reply)
 	}
 }
 
-static void take_setup_reply(struct redis *r, const redisReply *reply)
+static void take_setup_reply(struct redis *r, const struct redisReply *reply)
 {
 	const char *step = r->setup[r->setup_done];
 
@@ -632,7 +515,7 @@ static void take_setup_reply(struct redis *r, const redisReply *reply)
 }
 
 /* subscribe, message, pong; an error is the answer to SUBSCRIBE (NOPERM). */
-static void take_push(struct redis *r, const redisReply *reply)
+static void take_push(struct redis *r, const struct redisReply *reply)
 {
 	const char *what = redis_text(redis_at(reply, 0), NULL);
 	const char *bytes;
