@@ -1,0 +1,7 @@
+/* The suites of the unit tests: one line each, in the order of the alphabet. Included twice by main.c. */
+/* clang-format off */
+SUITE(buf)
+SUITE(clock)
+SUITE(err)
+SUITE(mem)
+SUITE(random)
