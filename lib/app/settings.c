@@ -1,0 +1,67 @@
+#include "app/settings.h"
+
+#include <string.h>
+
+#define HOUR_MS (3600 * 1000)
+
+const struct setting common_setting_rows[] = {
+	{"REDIS", SETTING_TEXT, offsetof(struct common_settings, redis),
+	 "redis://127.0.0.1:6379", 1, 512, NULL,
+	 "Redis: redis://[[user]:password@]host[:port][/db] or unix:/path[?db=n]."},
+	{"REDIS_PREFIX", SETTING_TEXT, offsetof(struct common_settings, redis_prefix), "",
+	 0, 64, NULL, "Put in front of every name in Redis."},
+	{"REDIS_TIMEOUT", SETTING_DURATION,
+	 offsetof(struct common_settings, redis_timeout_ms), "5s", 50, HOUR_MS, NULL,
+	 "A command that waits longer for its answer ends the connection."},
+	{"DATABASE", SETTING_TEXT, offsetof(struct common_settings, database),
+	 "/var/lib/paybell/paybell.db", 1, 1024, NULL,
+	 "The database's file, on a local file system."},
+	SETTING_END,
+};
+
+/* By the program that reads them; sorted by nothing else, and walked once at start. */
+static const char *const suite[] = {
+	/* every service: service.c */
+	"ADMIN",
+	"DRAIN_TIMEOUT",
+	"INSTANCE",
+	"LOG_LEVEL",
+	/* who talks to Redis or reads the database */
+	"DATABASE",
+	"REDIS",
+	"REDIS_PREFIX",
+	"REDIS_TIMEOUT",
+	/* backend */
+	"API_KEYS",
+	"CHANNELS",
+	"LISTEN",
+	"QUEUE_MAX",
+	"WAL_MAX",
+	/* workers */
+	"SMS_AMBIGUOUS",
+	NULL,
+};
+
+const char *const *settings_suite(void)
+{
+	return suite;
+}
+
+static bool is_known(const char *name)
+{
+	for (size_t i = 0; suite[i] != NULL; i++)
+		if (strcmp(suite[i], name) == 0)
+			return true;
+	return false;
+}
+
+bool settings_all_known(const struct setting_table *tables, const char **missing)
+{
+	for (; tables->rows != NULL; tables++)
+		for (const struct setting *s = tables->rows; s->name != NULL; s++)
+			if (!is_known(s->name)) {
+				*missing = s->name;
+				return false;
+			}
+	return true;
+}
