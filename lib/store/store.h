@@ -1,7 +1,10 @@
-/* The database as the suite knows it: opened, brought to its schema, told apart by its ledger id.
+/* The database as the suite knows it: opened, brought to its schema, told apart by its
+ * ledger id.
  *
- * The backend opens it as the one writer, under an exclusive lock on "<path>.lock"; everybody else as readers, who wait until the file has the schema they
- * know. What is in lib/store takes a `struct store` and prepares its own statements on it. A store belongs to one thread at a time. */
+ * The backend opens it as the one writer, under an exclusive lock on "<path>.lock";
+ * everybody else as readers, who wait until the file has the schema they know. What is in
+ * lib/store takes a `struct store` and prepares its own statements on it. A store belongs
+ * to one thread at a time. */
 #ifndef PAYBELL_STORE_STORE_H
 #define PAYBELL_STORE_STORE_H
 
@@ -19,9 +22,11 @@ struct store {
 	int lock_fd; /* -1: not the owner */
 };
 
-/* The backend's: makes file and schema when they are missing. ERR_CONFLICT: another backend holds it; ERR_CORRUPT: schema of a newer program. */
+/* The backend's: makes file and schema when they are missing. ERR_CONFLICT: another
+ * backend holds it; ERR_CORRUPT: schema of a newer program. */
 int store_open_writer(struct store *s, const char *path, struct err *e);
-/* One more connection of the owner's process that may write or checkpoint; no lock of its own. */
+/* One more connection of the owner's process that may write or checkpoint; no lock of its
+ * own. */
 int store_open_second(struct store *s, const char *path, struct err *e);
 /* ERR_NOT_FOUND: not there, or not yet with our schema: try again later. */
 int store_open_reader(struct store *s, const char *path, struct err *e);
@@ -31,7 +36,8 @@ void store_close(struct store *s); /* zeroed or closed storage: nothing happens 
 int store_schema_version(void);
 
 /* Prepares each statement of a table: sql[i] into stmts[i]; on failure none is left. */
-int store_prepare(struct store *s, const char *const *sql, struct db_stmt **stmts, int count, struct err *e);
+int store_prepare(struct store *s, const char *const *sql, struct db_stmt **stmts,
+		  int count, struct err *e);
 void store_finalize(struct db_stmt **stmts, int count);
 
 #endif

@@ -196,3 +196,9 @@ int attempt_decode(struct attempt *a, const char *bytes, size_t len, struct err 
 	json_free(root);
 	return p.kind == PROBLEM_NONE ? 0 : err_set(e, ERR_INVALID, "%s", p.detail);
 }
+
+bool attempt_waits_in_ledger(const struct attempt *a)
+{
+	return a->status == ATTEMPT_RETRYING && a->device_id[0] == '\0' &&
+	       a->next_at_us - (a->started_us + a->took_us) > ATTEMPT_LEDGER_WAIT_US;
+}

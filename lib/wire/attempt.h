@@ -68,6 +68,13 @@ struct attempt {
 	char worker[WORKER_NAME_MAX + 1];
 };
 
+/* A wait of more than this leaves Redis: the worker acknowledges the entry, and the ledger
+ * hands it out again when it is due. */
+#define ATTEMPT_LEDGER_WAIT_US 60000000LL
+
+/* Is this the record of such a wait? */
+bool attempt_waits_in_ledger(const struct attempt *a);
+
 void attempt_encode(const struct attempt *a, struct buf *out);
 /* Lenient about fields that it does not know (a newer worker may say more), strict about
  * its own. At most ATTEMPT_ENCODED_MAX bytes. */
