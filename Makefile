@@ -6,7 +6,7 @@
 #
 # Variants live side by side: SAN=address (what `make test` uses), SAN=thread, SAN=fuzz; O= names another folder.
 
-SAN     ?= release
+SAN     ?= $(if $(filter test unit-tests integration-tests,$(MAKECMDGOALS)),address,release)
 O       ?= build/$(SAN)
 CC       = gcc
 AR       = gcc-ar
@@ -33,6 +33,26 @@ LDLIBS    = -lmicrohttpd -lhiredis -lcurl -ljansson -lsqlite3 -luv -ljwt -lcrypt
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-builtin-rules
+
+# ---- what Debian 12 has to bring -----------------------------------------------------------------------------------
+
+PACKAGES := gcc libc6-dev make pkgconf libmicrohttpd-dev libhiredis-dev libcurl4-openssl-dev libjansson-dev \
+	libsqlite3-dev libuv1-dev libjwt-dev libssl-dev check redis-tools redis-server python3 python3-pytest
+
+# Does nothing when all are there; asks for new package lists only when the old ones do not do.
+deps:
+	@set --; for p in $(PACKAGES); do \
+		[ "$$(dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || set -- "$$@" $$p; \
+	done; \
+	[ $$# -gt 0 ] || exit 0; \
+	echo "installing: $$*"; \
+	[ "$$(id -u)" = 0 ] && sudo= || sudo=sudo; \
+	install() { $$sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=400 -qq -y \
+		--no-install-recommends install "$$@"; }; \
+	install "$$@" 2>/dev/null || { $$sudo apt-get -o DPkg::Lock::Timeout=400 -qq update && install "$$@"; }
+
+# These goals begin on a bare machine: nothing is compiled before the packages are there.
+DEPS_FIRST := $(if $(filter test demo,$(MAKECMDGOALS)),deps)
 
 # ---- the library: one archive, from which each program takes only what it names ------------------------------------
 
@@ -66,7 +86,7 @@ $(O)/bin/$1: $$($1_OBJ) $(LIB)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$p)))
 
-$(O)/%.o: %.c
+$(O)/%.o: %.c | $(DEPS_FIRST)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -88,7 +108,26 @@ $(O)/tests/unit-tests: $(UNIT_OBJ) $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $(UNIT_OBJ) $(LIB) $(shell pkg-config --libs check) $(LDLIBS)
 -include $(UNIT_OBJ:.o=.d)
 
+unit-tests: $(O)/tests/unit-tests
+	$(O)/tests/unit-tests
+
+# ---- load: the load program, on lib/base alone -------------------------------------------------------------------
+
+LOAD_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tests/bench/load*.c lib/base/*.c))
+$(O)/tests/load: $(LOAD_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $(LOAD_OBJ) -lm
+-include $(LOAD_OBJ:.o=.d)
+
+# ---- the whole suite ----------------------------------------------------------------------------------------------
+
+integration-tests: $(BIN) $(O)/tests/load
+	/usr/bin/python3 tests/run.py --build $(O) --integration
+
+test: $(BIN) $(O)/tests/unit-tests $(O)/tests/load | deps
+	/usr/bin/python3 tests/run.py --build $(O) --unit --integration
+
 clean:
 	rm -rf build
 
-.PHONY: all clean
+.PHONY: all clean deps unit-tests integration-tests test
