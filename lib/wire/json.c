@@ -17,6 +17,8 @@
 
 #include "base/utf8.h"
 
+#define EXACT_MAX 9007199254740992.0 /* 2^53 */
+
 /* ---- reading ---- */
 
 /* The offset of the bracket that goes one level too deep; len when there is none. */
@@ -79,6 +81,9 @@ static int syntax_fault(const json_error_t *fault, struct err *e)
 		return err_set(e, ERR_INVALID,
 			       "line %d, column %d: the number is too large", fault->line,
 			       fault->column);
+	case json_error_invalid_utf8:
+		return err_set(e, ERR_INVALID, "line %d, column %d: not valid UTF-8",
+			       fault->line, fault->column);
 	case json_error_premature_end_of_input:
 		return err_set(e, ERR_INVALID,
 			       "line %d, column %d: not valid JSON: it ends too early",
@@ -211,6 +216,21 @@ bool json_get_text(struct json_reader *r, const char *key, bool required, char *
 	return true;
 }
 
+/* 7 and 7.0 are the same whole number, as long as a double is exact. */
+static bool whole_number(const json_t *value, int64_t *out)
+{
+	double real = json_number_value(value);
+
+	if (json_is_integer(value)) {
+		*out = json_integer_value(value);
+		return true;
+	}
+	if (!(real >= -EXACT_MAX && real <= EXACT_MAX))
+		return false;
+	*out = (int64_t)real;
+	return (double)*out == real;
+}
+
 bool json_get_int(struct json_reader *r, const char *key, bool required, int64_t min,
 		  int64_t max, int64_t *out)
 {
@@ -220,12 +240,11 @@ bool json_get_int(struct json_reader *r, const char *key, bool required, int64_t
 	*out = 0;
 	if (!value)
 		return false;
-	if (json_is_real(value))
+	if (!json_is_number(value))
+		return json_fault(r, key, "must be a number, not %s", type_words(value));
+	if (!whole_number(value, &number))
 		return json_fault(r, key, "must be a whole number from %lld to %lld",
 				  (long long)min, (long long)max);
-	if (!json_is_integer(value))
-		return json_fault(r, key, "must be a number, not %s", type_words(value));
-	number = json_integer_value(value);
 	if (number < min || number > max)
 		return json_fault(r, key, "must be from %lld to %lld, not %lld",
 				  (long long)min, (long long)max, (long long)number);
@@ -312,6 +331,22 @@ size_t json_count(const json_t *value)
 json_t *json_item(const json_t *array, size_t i)
 {
 	return json_array_get(array, i);
+}
+
+bool json_next(json_t *object, void **cursor, const char **key, json_t **value)
+{
+	*cursor = *cursor ? json_object_iter_next(object, *cursor)
+			  : json_object_iter(object);
+	if (!*cursor)
+		return false;
+	*key = json_object_iter_key(*cursor);
+	*value = json_object_iter_value(*cursor);
+	return true;
+}
+
+const char *json_text(const json_t *value)
+{
+	return json_string_value(value);
 }
 
 /* ---- writing ---- */

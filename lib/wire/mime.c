@@ -143,14 +143,13 @@ static int check_part(const char *what, const char *text, struct err *e)
 static int check_language(const char *tag, struct err *e)
 {
 	size_t len = strnlen(tag, LANGUAGE_MAX + 1);
+	bool good = len <= LANGUAGE_MAX;
 
-	for (size_t i = 0; i < len; i++) {
-		if (!is_alnum(tag[i]) && tag[i] != '-')
-			len = LANGUAGE_MAX + 1;
-	}
-	return len <= LANGUAGE_MAX
-		       ? 0
-		       : err_set(e, ERR_INVALID, "language: must be a tag such as de-AT");
+	for (size_t i = 0; i < len; i++)
+		good = good && (is_alnum(tag[i]) || tag[i] == '-');
+	if (good)
+		return 0;
+	return err_set(e, ERR_INVALID, "language: must be a tag such as de-AT");
 }
 
 static int check(const struct mime_message *m, struct err *e)

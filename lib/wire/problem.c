@@ -45,7 +45,7 @@ static void copy_cut(char *out, size_t size, const char *text)
 {
 	size_t len = utf8_prefix(text, strlen(text), size - 1);
 
-	memcpy(out, text, len);
+	memmove(out, text, len);
 	out[len] = '\0';
 }
 
