@@ -5,12 +5,16 @@
  *	int main(int argc, char **argv)
  *	{
  *		struct push_settings settings;
- *		const struct setting_table tables[] = {{push_rows, &settings},
- *						       {common_setting_rows,
- *&settings.common}, {NULL, NULL}}; const struct service service = {.name = "push",
- *.context = &settings, …};
+ *		const struct setting_table tables[] = {
+ *			{push_rows, &settings},
+ *			{common_setting_rows, &settings.common},
+ *			{NULL, NULL},
+ *		};
  *
- *		return service_main(&service, argc, argv);
+ *		return service_main(&(struct service){.name = "push",
+ *						      .tables = tables,
+ *						      .context = &settings, …},
+ *				    argc, argv);
  *	}
  *
  * Everything is called on the main thread, which is the loop's. In order: `check`,

@@ -78,7 +78,7 @@ struct http_request {
 	size_t answer_body_len;
 	int status;
 	int headers;
-	bool has_type, close;
+	bool has_type, close, cut;
 };
 
 struct server_thread {
@@ -100,6 +100,7 @@ struct server_thread {
 	/* With a caller's loop only. */
 	struct loop_watch *watch_epoll, *watch_event;
 	struct loop_timer *timer;
+	struct loop_task again;
 };
 
 struct http_server {
@@ -211,7 +212,8 @@ static void take_mail(struct server_thread *t)
 static void copy_answer(struct http_request *r, const struct http_answer *a)
 {
 	r->status = a->status;
-	r->close = a->close;
+	r->close = a->close || a->cut;
+	r->cut = a->cut;
 	r->answer_body_len = a->body_len;
 	r->has_type = a->content_type != NULL;
 	r->headers = 0;
@@ -274,6 +276,31 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
 		log_warn("http.header.refused", "name=%s", name);
 }
 
+/* Half of a cut answer, then libmicrohttpd is told that the source broke. */
+static ssize_t read_half(void *arg, uint64_t at, char *out, size_t max)
+{
+	const struct http_request *r = arg;
+	size_t half = r->answer_body_len / 2;
+	size_t len = half - (size_t)at;
+
+	if (len == 0)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	if (len > max)
+		len = max;
+	memcpy(out, buf_text(&r->answer) + at, len);
+	return (ssize_t)len;
+}
+
+static struct MHD_Response *response_for(struct http_request *r)
+{
+	if (r->cut)
+		return MHD_create_response_from_callback(r->answer_body_len, 4096,
+							 read_half, r, NULL);
+	return MHD_create_response_from_buffer(r->answer_body_len,
+					       (void *)buf_text(&r->answer),
+					       MHD_RESPMEM_PERSISTENT);
+}
+
 /* The response points into r->answer: on_completed() comes when it was sent. */
 static enum MHD_Result queue_answer(struct http_request *r)
 {
@@ -281,8 +308,9 @@ static enum MHD_Result queue_answer(struct http_request *r)
 	struct MHD_Response *response;
 	enum MHD_Result rc;
 
-	response = MHD_create_response_from_buffer(r->answer_body_len, (void *)text,
-						   MHD_RESPMEM_PERSISTENT);
+	if (r->cut && r->answer_body_len == 0)
+		return MHD_NO; /* closes the connection */
+	response = response_for(r);
 	if (response == NULL)
 		return MHD_NO;
 	text += r->answer_body_len;
@@ -594,10 +622,12 @@ static void run_on_loop(struct server_thread *t)
 
 	run(t);
 	ms = wait_ms(t);
-	if (ms < 0)
-		loop_timer_stop(t->timer);
-	else
+	if (ms > 0)
 		loop_timer_start(t->timer, ms, 0);
+	else
+		loop_timer_stop(t->timer);
+	if (ms == 0)
+		loop_task_want(t->server->settings.loop, &t->again);
 }
 
 static void on_loop_ready(void *arg, int events)
@@ -613,7 +643,7 @@ static void on_loop_ring(void *arg, int events)
 	run_on_loop(arg);
 }
 
-static void on_loop_timer(void *arg)
+static void on_loop_again(void *arg)
 {
 	run_on_loop(arg);
 }
@@ -650,12 +680,13 @@ static int thread_begin(struct server_thread *t, struct err *e)
 
 	if (loop != NULL) {
 		t->self = pthread_self();
-		t->timer = loop_timer_new(loop, on_loop_timer, t);
+		t->timer = loop_timer_new(loop, on_loop_again, t);
 		t->watch_epoll = loop_watch_new(loop, t->epoll_fd, on_loop_ready, t);
 		t->watch_event = loop_watch_new(loop, t->event_fd, on_loop_ring, t);
 		loop_watch_set(t->watch_epoll, LOOP_READ);
 		loop_watch_set(t->watch_event, LOOP_READ);
-		loop_timer_start(t->timer, 0, 0); /* the first run puts the listener in */
+		loop_task_init(&t->again, on_loop_again, t);
+		loop_task_want(loop, &t->again); /* the first run puts the listener in */
 		return 0;
 	}
 	rc = pthread_create(&t->handle, NULL, serve, t);
@@ -669,6 +700,8 @@ static void thread_close(struct server_thread *t)
 {
 	struct http_request *r;
 
+	if (t->timer != NULL)
+		loop_task_cancel(&t->again);
 	loop_timer_free(t->timer);
 	loop_watch_free(t->watch_epoll);
 	loop_watch_free(t->watch_event);
