@@ -20,8 +20,10 @@
  *
  * One timer serves all states: the backoff while down, the connect timeout until up, then
  * the command timeout, or a subscriber's silence. It is not restarted for each command;
- * when it fires it looks at the oldest one. Before a connection is condemned its socket
- * is read once more: it may be this process that was stopped, with the answers waiting.
+ * when it fires it looks at the oldest one. A connection is condemned at the second look,
+ * an eighth of the time later, and only if not a byte came between: it may be this
+ * process that was stopped, with the answers waiting or the commands not even written;
+ * and a long reply is progress.
  *
  * Known limits: names are resolved blocking (getaddrinfo in hiredis), and of several
  * addresses only the first that does not fail at once is tried; no TLS; RESP2. */
@@ -47,6 +49,7 @@ enum {
 	RING_FIRST = 64,
 	SETUP_MAX = 4, /* AUTH, SELECT, CLIENT SETNAME, PING */
 	LOG_FAILED_EVERY_MS = 10000,
+	GRACE_PART = 8, /* of a timeout, before it is believed */
 };
 
 enum state { STATE_DOWN, STATE_CONNECTING, STATE_SETUP, STATE_UP };
@@ -90,6 +93,7 @@ struct redis {
 	void *message_arg;
 	int silence_ms;
 	int64_t heard_us;
+	bool doubted; /* a timer found it late, and nothing was heard since */
 };
 
 static void on_timer(void *arg);
@@ -350,7 +354,7 @@ static void go_up(struct redis *r)
 	r->state = STATE_UP;
 	r->backoff_ms = BACKOFF_FIRST_MS;
 	r->failed_log = (struct log_limit){0};
-	r->timer_runs = false;
+	r->timer_runs = r->doubted = false;
 	loop_timer_stop(r->timer);
 	if (r->channel_count > 0 && r->silence_ms > 0)
 		loop_timer_start(r->timer, r->silence_ms / 2, 0);
@@ -469,6 +473,7 @@ static bool hear(struct redis *r)
 		return false;
 	if (rc > 0) {
 		r->heard_us = loop_now_us(r->loop);
+		r->doubted = false;
 		while ((rc = redis_link_next(r->link, &reply, &e)) > 0) {
 			take_reply(r, reply);
 			redis_link_drop(reply);
@@ -542,45 +547,40 @@ static void judge_oldest(struct redis *r)
 	int64_t limit_us = r->command_timeout_ms * US_PER_MS;
 	int64_t left_us;
 
-	r->timer_runs = false;
-	for (;;) {
-		if (r->ring_count == 0)
-			return;
-		left_us =
-			r->ring[r->ring_first].sent_us + limit_us - loop_now_us(r->loop);
-		if (left_us > 0)
-			break;
-		if (hear(r))
-			continue;
-		if (r->link != NULL)
-			lose(r, ERR_TIMEOUT, "no reply for %d ms", r->command_timeout_ms);
+	r->timer_runs = r->ring_count > 0;
+	if (!r->timer_runs)
+		return;
+	left_us = r->ring[r->ring_first].sent_us + limit_us - loop_now_us(r->loop);
+	if (left_us <= 0 && r->doubted) {
+		lose(r, ERR_TIMEOUT, "no reply for %d ms", r->command_timeout_ms);
 		return;
 	}
-	r->timer_runs = true;
+	if (left_us <= 0) {
+		r->doubted = true;
+		left_us = limit_us / GRACE_PART;
+	}
 	loop_timer_start(r->timer, (left_us + US_PER_MS - 1) / US_PER_MS, 0);
 }
 
 static void judge_silence(struct redis *r)
 {
-	int64_t silence_us = r->silence_ms * US_PER_MS;
-	int64_t silent_us;
+	int64_t limit_us = r->silence_ms * US_PER_MS;
+	int64_t left_us = r->heard_us + limit_us - loop_now_us(r->loop);
 
-	while (hear(r)) {}
-	if (r->link == NULL)
-		return;
-	silent_us = loop_now_us(r->loop) - r->heard_us;
-	if (silent_us >= silence_us) {
+	if (left_us <= 0 && r->doubted) {
 		lose(r, ERR_TIMEOUT, "silent for %d ms", r->silence_ms);
 		return;
 	}
-	if (silent_us >= silence_us / 2) {
+	if (left_us > limit_us / 2) {
+		left_us -= limit_us / 2;
+	} else if (!r->doubted) {
+		r->doubted = true;
 		encode(r, "PING", NULL);
 		loop_task_want(r->loop, &r->flush_task);
-	} else {
-		silence_us /= 2;
+		if (left_us < limit_us / GRACE_PART)
+			left_us = limit_us / GRACE_PART;
 	}
-	loop_timer_start(r->timer, (silence_us - silent_us + US_PER_MS - 1) / US_PER_MS,
-			 0);
+	loop_timer_start(r->timer, (left_us + US_PER_MS - 1) / US_PER_MS, 0);
 }
 
 /* ---- the ring ---- */

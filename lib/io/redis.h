@@ -7,9 +7,10 @@
  * exactly one callback, in the order of the commands: with its reply and no error, or
  * with reply NULL and an error when the connection went down (then nobody knows whether
  * it was carried out). A connection on which the oldest command waits longer than
- * command_timeout_ms is torn down, and so is one with more than REDIS_OUT_MAX_BYTES
- * waiting to be written. Commands written in one loop iteration go out in one write. TCP
- * keepalive and TCP_NODELAY are set. Everything on the loop's thread.
+ * command_timeout_ms (and an eighth) while not a byte comes is torn down, and so is one
+ * with more than REDIS_OUT_MAX_BYTES waiting to be written. Commands written in one loop
+ * iteration go out in one write. TCP keepalive and TCP_NODELAY are set. Everything on the
+ * loop's thread.
  *
  * URL: redis://[[user]:password@]host[:port][/db], or unix:/path[?db=n] (redis_url.h). A
  * host that is a name is resolved blocking, on each connect: give a number, or a name
