@@ -291,22 +291,27 @@ int64_t deliveries_floor(struct deliveries *d, const char *channel, struct err *
 	return floor;
 }
 
-int deliveries_raise_floor(struct deliveries *d, const char *channel, struct err *e)
+int64_t deliveries_scan_floor(struct deliveries *d, const char *channel, int64_t floor,
+			      struct err *e)
 {
 	struct db_stmt *s = d->stmts[LOWEST_OPEN];
-	int64_t floor = deliveries_floor(d, channel, e), head = head_of(d, e), raised;
+	int64_t head = head_of(d, e), raised;
 	int rc;
 
-	if (floor < 0 || head < 0)
+	if (head < 0)
 		return -1;
 	db_bind_text(s, 1, channel);
 	db_bind_int(s, 2, floor);
 	rc = db_step(s, e);
 	raised = rc == 1 ? db_int(s, 0) - 1 : least(floor + DELIVERIES_SCAN_MAX, head);
 	db_reset(s);
-	if (rc < 0)
-		return -1;
-	return raised <= floor ? 0 : run_channel(d->stmts[RAISE], channel, raised, e);
+	return rc < 0 ? -1 : raised;
+}
+
+int deliveries_set_floor(struct deliveries *d, const char *channel, int64_t floor,
+			 struct err *e)
+{
+	return run_channel(d->stmts[RAISE], channel, floor, e);
 }
 
 int deliveries_due(struct deliveries *d, const char *channel, int64_t now_us,

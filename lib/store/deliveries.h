@@ -42,9 +42,13 @@ int deliveries_open_after(struct deliveries *d, const char *channel, int64_t aft
 /* Below this sequence nothing is open for the channel: where feeding starts after a wiped
  * Redis. -1 failed or unknown channel. */
 int64_t deliveries_floor(struct deliveries *d, const char *channel, struct err *e);
-/* Moves the floor up to the lowest open event, looking at no more than
- * DELIVERIES_SCAN_MAX rows. Inside of a batch. */
-int deliveries_raise_floor(struct deliveries *d, const char *channel, struct err *e);
+/* Where the floor could be: below the lowest open event above `floor`, looking at no more
+ * than DELIVERIES_SCAN_MAX rows. -1 failed. */
+int64_t deliveries_scan_floor(struct deliveries *d, const char *channel, int64_t floor,
+			      struct err *e);
+/* Inside of a batch. */
+int deliveries_set_floor(struct deliveries *d, const char *channel, int64_t floor,
+			 struct err *e);
 
 /* Deliveries whose time in the ledger has come: up to limit sequences of this channel
  * with next_at_us <= now_us. The number, or -1. */

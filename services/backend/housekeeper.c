@@ -1,0 +1,209 @@
+#include "backend/housekeeper.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+
+#define PAUSE_MS        500
+#define FORGET_EVERY_MS 60000
+#define FORGET_LIMIT    500
+#define WAL_FRAME_BYTES                                                                  \
+	4120 /* a page of 4,096 and its header, sqlite.org/fileformat2.html section 4 */
+
+struct housekeeper {
+	struct housekeeper_settings settings;
+	struct books books;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stopping;
+	int64_t forgot_at_us;
+};
+
+static struct metric wal_bytes, checkpoint_seconds, restarts_total;
+
+/* A job that the thread waits for: it owns the storage, so nothing is allocated. */
+struct chore {
+	struct job job;
+	const char *channel; /* NULL: forget old keys */
+	int64_t floor;
+	int forgotten;
+	sem_t done;
+};
+
+static int chore_apply(struct job *j, struct books *b, int64_t now_us, struct err *e)
+{
+	struct chore *c = container_of(j, struct chore, job);
+
+	if (c->channel != NULL)
+		return deliveries_set_floor(b->deliveries, c->channel, c->floor, e);
+	c->forgotten = ledger_forget(b->ledger, now_us, FORGET_LIMIT, e);
+	return c->forgotten < 0 ? -1 : 0;
+}
+
+static void chore_finish(struct job *j, enum job_outcome outcome)
+{
+	(void)outcome; /* what failed is found again next time */
+	sem_post(&container_of(j, struct chore, job)->done);
+}
+
+static void chore_run(struct housekeeper *h, struct chore *c)
+{
+	c->job.apply = chore_apply;
+	c->job.finish = chore_finish;
+	sem_init(&c->done, 0, 0);
+	if (committer_put(h->settings.committer, COMMITTER_BACK, &c->job))
+		while (sem_wait(&c->done) != 0)
+			;
+	sem_destroy(&c->done);
+}
+
+static void raise_floor(struct housekeeper *h, const char *channel)
+{
+	struct chore chore = {.channel = channel};
+	struct err e = ERR_INIT;
+	int64_t floor = deliveries_floor(h->books.deliveries, channel, &e);
+
+	chore.floor = floor < 0 ? -1
+				: deliveries_scan_floor(h->books.deliveries, channel,
+							floor, &e);
+	if (chore.floor < 0)
+		log_warn("housekeeper.floor", "channel=%s error=\"%s\"", channel, e.text);
+	else if (chore.floor > floor)
+		chore_run(h, &chore);
+}
+
+static void forget_keys(struct housekeeper *h)
+{
+	struct chore chore = {.channel = NULL};
+	int64_t now_us = clock_mono_us();
+
+	if (now_us - h->forgot_at_us < FORGET_EVERY_MS * US_PER_MS)
+		return;
+	chore_run(h, &chore);
+	/* More than one slice is old: go on at once the next time. */
+	if (chore.forgotten < FORGET_LIMIT)
+		h->forgot_at_us = now_us;
+}
+
+static int run_checkpoint(struct housekeeper *h, enum db_checkpoint mode, int *wal,
+			  int *moved)
+{
+	int64_t began_us = clock_mono_us();
+	struct err e = ERR_INIT;
+	int rc = db_checkpoint(h->books.store.db, mode, wal, moved, &e);
+
+	if (rc < 0)
+		log_error("checkpoint.failed", "error=\"%s\"", e.text);
+	metric_observe_us(&checkpoint_seconds, clock_mono_us() - began_us);
+	return rc;
+}
+
+static void checkpoint(struct housekeeper *h)
+{
+	int wal = 0, moved = 0;
+	int64_t bytes;
+
+	if (run_checkpoint(h, DB_CHECKPOINT_PASSIVE, &wal, &moved) < 0)
+		return;
+	bytes = (int64_t)wal * WAL_FRAME_BYTES;
+	if (bytes >= h->settings.wal_max_bytes) {
+		metric_add(&restarts_total, 1);
+		if (run_checkpoint(h, DB_CHECKPOINT_RESTART, &wal, &moved) == 0)
+			bytes = 0;
+	}
+	metric_set(&wal_bytes, bytes);
+	committer_hold(h->settings.committer, bytes >= 2 * h->settings.wal_max_bytes);
+}
+
+static bool pause_or_stop(struct housekeeper *h)
+{
+	struct timespec until;
+	bool stopping;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += PAUSE_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	pthread_mutex_lock(&h->lock);
+	if (!h->stopping)
+		pthread_cond_timedwait(&h->wake, &h->lock, &until);
+	stopping = h->stopping;
+	pthread_mutex_unlock(&h->lock);
+	return !stopping;
+}
+
+static void *run(void *arg)
+{
+	struct housekeeper *h = arg;
+
+	while (pause_or_stop(h)) {
+		checkpoint(h);
+		for (int i = 0; i < h->settings.channels->count; i++)
+			raise_floor(h, h->settings.channels->names[i]);
+		forget_keys(h);
+	}
+	return NULL;
+}
+
+static void register_metrics(void)
+{
+	metrics_register(&wal_bytes, METRIC_GAUGE, "paybell_wal_bytes", NULL,
+			 "Size of the write-ahead log in use, at the last checkpoint.");
+	metrics_register(&checkpoint_seconds, METRIC_HISTOGRAM,
+			 "paybell_checkpoint_seconds", NULL,
+			 "How long checkpoints took.");
+	metrics_register(&restarts_total, METRIC_COUNTER,
+			 "paybell_checkpoint_restarts_total", NULL,
+			 "Checkpoints that made the committer pause, because the log had "
+			 "reached its maximum.");
+}
+
+int housekeeper_start(struct housekeeper **out,
+		      const struct housekeeper_settings *settings, struct err *e)
+{
+	struct housekeeper *h = mem_alloc(sizeof *h);
+	pthread_condattr_t attributes;
+
+	h->settings = *settings;
+	register_metrics();
+	/* A second writer's connection: a checkpoint is a write, and a reader's may not.
+	 */
+	if (books_open_second(&h->books, settings->database, e) < 0) {
+		mem_free(h);
+		return -1;
+	}
+	pthread_mutex_init(&h->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&h->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
+	if (pthread_create(&h->thread, NULL, run, h) != 0) {
+		books_close(&h->books);
+		mem_free(h);
+		return err_set(e, ERR_IO, "the housekeeper's thread cannot be started");
+	}
+	*out = h;
+	return 0;
+}
+
+void housekeeper_stop(struct housekeeper *h)
+{
+	if (h == NULL)
+		return;
+	pthread_mutex_lock(&h->lock);
+	h->stopping = true;
+	pthread_cond_signal(&h->wake);
+	pthread_mutex_unlock(&h->lock);
+	pthread_join(h->thread, NULL);
+	books_close(&h->books);
+	pthread_cond_destroy(&h->wake);
+	pthread_mutex_destroy(&h->lock);
+	mem_free(h);
+}
