@@ -119,8 +119,7 @@ void config_help(const struct setting_table *tables, struct buf *out)
 		for (const struct setting *s = t->rows; s->name != NULL; s++)
 			put_row(&p, s);
 	}
-	buf_add_text(
-		out,
-		"A flag wins over its variable. Each value can also stand in a file: "
-		"PAYBELL_NAME_FILE or --name-file.\n");
+	buf_add_text(out, "A flag wins over its variable.\n"
+			  "Each value can also stand in a file: PAYBELL_NAME_FILE or "
+			  "--name-file.\n");
 }

@@ -514,25 +514,25 @@ START_TEST(the_help_of_short_names_stands_in_columns)
 	const struct setting_table tables[] = {{ROWS, &got}, {NULL, NULL}};
 
 	config_help(tables, &faults);
-	ck_assert_str_eq(
-		buf_text(&faults),
-		"  Flag         Variable           Default  Allowed\n"
-		"  --name       PAYBELL_NAME       bell     1 to 8 bytes\n"
-		"      What it is called.\n"
-		"  --token      PAYBELL_TOKEN      -        up to 4096 bytes\n"
-		"      Nobody may see this.\n"
-		"  --mode       PAYBELL_MODE       retry    retry|fail\n"
-		"      What happens then.\n"
-		"  --queue-max  PAYBELL_QUEUE_MAX  1000     1 to 5000\n"
-		"      How many wait.\n"
-		"  --timeout    PAYBELL_TIMEOUT    30s      100ms to 1h\n"
-		"      How long a peer may take.\n"
-		"  --body-max   PAYBELL_BODY_MAX   64K      1K to 1G\n"
-		"      The largest body.\n"
-		"  --dry        PAYBELL_DRY        false    true|false\n"
-		"      Only says what it would do.\n"
-		"A flag wins over its variable. Each value can also stand in a file: "
-		"PAYBELL_NAME_FILE or --name-file.\n");
+	ck_assert_str_eq(buf_text(&faults),
+			 "  Flag         Variable           Default  Allowed\n"
+			 "  --name       PAYBELL_NAME       bell     1 to 8 bytes\n"
+			 "      What it is called.\n"
+			 "  --token      PAYBELL_TOKEN      -        up to 4096 bytes\n"
+			 "      Nobody may see this.\n"
+			 "  --mode       PAYBELL_MODE       retry    retry|fail\n"
+			 "      What happens then.\n"
+			 "  --queue-max  PAYBELL_QUEUE_MAX  1000     1 to 5000\n"
+			 "      How many wait.\n"
+			 "  --timeout    PAYBELL_TIMEOUT    30s      100ms to 1h\n"
+			 "      How long a peer may take.\n"
+			 "  --body-max   PAYBELL_BODY_MAX   64K      1K to 1G\n"
+			 "      The largest body.\n"
+			 "  --dry        PAYBELL_DRY        false    true|false\n"
+			 "      Only says what it would do.\n"
+			 "A flag wins over its variable.\n"
+			 "Each value can also stand in a file: PAYBELL_NAME_FILE or "
+			 "--name-file.\n");
 }
 END_TEST
 
