@@ -84,6 +84,8 @@ struct http_answer {
 	const char *body;         /* copied */
 	size_t body_len;
 	bool close; /* Connection: close */
+	bool cut;   /* the connection is closed after half of the body; without a body: without
+		       an answer (for stand-ins that fail on request) */
 	struct {
 		const char *name, *value; /* copied; name NULL ends */
 	} headers[HTTP_EXTRA_HEADERS_MAX];
