@@ -85,8 +85,6 @@ static struct entry *entry_of(struct loader *l, const char *name, bool *is_file)
 	for (size_t i = 0; i < l->count; i++) {
 		if (!name_matches(l->entries[i].s->name, name, &file))
 			continue;
-		if (found != NULL && file)
-			continue;
 		found = &l->entries[i];
 		*is_file = file;
 		if (!file)

@@ -189,7 +189,7 @@ static bool word_is_listed(const char *words, const char *word)
 		size_t listed = strcspn(p, "|");
 
 		if (listed == len && memcmp(p, word, len) == 0)
-			return len > 0;
+			return true;
 		p += listed;
 		if (*p == '\0')
 			return false;
