@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 
-#define LINE_MAX_BYTES 2048 /* newline included; a pipe takes up to 4,096 in one piece   \
-			     */
+/* The newline included. A pipe takes up to 4,096 bytes in one piece. */
+#define LINE_MAX_BYTES 2048
 
 static const char *log_service = "paybell";
 static enum log_level log_least = LOG_INFO;
