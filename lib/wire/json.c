@@ -252,6 +252,22 @@ bool json_get_int(struct json_reader *r, const char *key, bool required, int64_t
 	return true;
 }
 
+bool json_get_real(struct json_reader *r, const char *key, bool required, double min,
+		   double max, double *out)
+{
+	json_t *value = take(r, key, required);
+
+	*out = 0;
+	if (!value)
+		return false;
+	if (!json_is_number(value))
+		return json_fault(r, key, "must be a number, not %s", type_words(value));
+	*out = json_number_value(value);
+	if (!(*out >= min && *out <= max))
+		return json_fault(r, key, "must be a number from %g to %g", min, max);
+	return true;
+}
+
 bool json_get_bool(struct json_reader *r, const char *key, bool required, bool *out)
 {
 	json_t *value = take(r, key, required);

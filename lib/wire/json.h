@@ -45,6 +45,9 @@ bool json_get_text(struct json_reader *r, const char *key, bool required, char *
 		   size_t size);
 bool json_get_int(struct json_reader *r, const char *key, bool required, int64_t min,
 		  int64_t max, int64_t *out);
+/* For shares and rates; money is never one. */
+bool json_get_real(struct json_reader *r, const char *key, bool required, double min,
+		   double max, double *out);
 bool json_get_bool(struct json_reader *r, const char *key, bool required, bool *out);
 /* An object or array as it is; borrowed. NULL when absent. */
 struct json_t *json_get_value(struct json_reader *r, const char *key, bool required);

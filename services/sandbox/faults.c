@@ -7,10 +7,8 @@
 #include "sandbox/faults.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "wire/json.h"
 
 #define GOLDEN            0x9e3779b97f4a7c15u /* 2^64 divided by the golden ratio */
@@ -26,30 +24,15 @@ void faults_init(struct faults *f, uint64_t seed)
 	*f = (struct faults){.seed = seed};
 }
 
-/* The rate is kept as a share of 2^32. JSON has one number type, so 1, 0.5 and 5e-1 are
- * all fine. */
+/* The rate is kept as a share of 2^32. */
 static void get_rate(struct json_reader *r, struct fault *fault)
 {
-	struct json_t *value = json_get_value(r, "error_rate", false);
-	struct buf text;
 	double rate;
-	char *end;
 
-	if (value == NULL)
+	if (!json_get_real(r, "error_rate", false, 0, 1, &rate))
 		return;
-	buf_init(&text, 4096);
-	json_encode_value(value, &text);
-	rate = strtod(buf_text(&text), &end);
-	if (text.len == 0 || *end != '\0' || !(rate >= 0 && rate <= 1)) {
-		json_fault(r, "error_rate", "must be a number from 0 to 1");
-	} else {
-		fault->error_threshold = (int64_t)(rate * (double)ALWAYS);
-		if (!mem_copy_text(fault->error_rate, sizeof(fault->error_rate),
-				   buf_text(&text)))
-			snprintf(fault->error_rate, sizeof(fault->error_rate), "%.6f",
-				 rate);
-	}
-	buf_release(&text);
+	fault->error_threshold = (int64_t)(rate * (double)ALWAYS);
+	snprintf(fault->error_rate, sizeof(fault->error_rate), "%.6g", rate);
 }
 
 static int decode(struct fault *fault, const char *body, size_t len, struct problem *p)

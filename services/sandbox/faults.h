@@ -27,7 +27,7 @@ struct fault {
 	int latency_ms;
 	int64_t error_threshold; /* of 2^32: a message whose draw is below it is refused
 				  */
-	char error_rate[24];     /* as it was written, to be shown; "" when not given */
+	char error_rate[24];     /* to be shown; "" when not given */
 	int status;              /* 0: the channel's default */
 	int retry_after_s;
 	bool hang, reset, outage;
