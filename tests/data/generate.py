@@ -279,7 +279,8 @@ class Maker:
             other = json.loads(first.body)
             other["amount"] = "1"
             other["description"] = "another request under the same key"
-            self.again(first, body=self.encode(other), status=422, problem="key-reused", replayed=False)
+            self.again(first, body=self.encode(other), status=422, problem="key-reused",
+                       field="Idempotency-Key", replayed=False)
         for _ in range(40):
             first = self.overdraft(key=self.key())
             self.again(first, problem=first.problem, field=first.field)
@@ -306,7 +307,7 @@ class Maker:
         payment = Payment(sender, receiver if self.rng.random() < 0.9 else None,
                           self.amount(currency), currency)
         return self.add(Request(sender.connection, self.encode(self.payment_body(payment)), 422,
-                                problem="insufficient-funds", key=key))
+                                problem="insufficient-funds", field="amount", key=key))
 
     def unknown_user(self, key=None):
         body, connection = self.anybody()
