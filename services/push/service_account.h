@@ -3,6 +3,8 @@
 #ifndef PAYBELL_PUSH_SERVICE_ACCOUNT_H
 #define PAYBELL_PUSH_SERVICE_ACCOUNT_H
 
+#include <stddef.h>
+
 #include "base/err.h"
 
 #define SERVICE_ACCOUNT_MAX_BYTES 16384
