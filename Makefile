@@ -127,6 +127,37 @@ integration-tests: $(BIN) $(O)/tests/load
 test: $(BIN) $(O)/tests/unit-tests $(O)/tests/load | deps
 	/usr/bin/python3 tests/run.py --build $(O) --unit --integration
 
+# ---- fuzzing: one libFuzzer program a tests/fuzz/fuzz_*.c, seeded from schema/examples/<the same name> -----------------------
+# make fuzz SECONDS=30 shares the time among all of them, at least a second each; what crashes one is kept in $(O)/fuzz.
+
+SECONDS  ?= 30
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZERS  := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(O)/fuzz/%)
+FUZZ_EACH = $(shell each=$$(($(SECONDS) / $(words $(FUZZERS)))); echo $$((each > 0 ? each : 1)))
+
+fuzz:
+	$(MAKE) SAN=fuzz fuzz-run
+
+$(FUZZERS): $(O)/fuzz/%: $(O)/tests/fuzz/fuzz_%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB) $(LDLIBS)
+
+fuzz-run: $(FUZZERS)
+	@set -e; seeds=$$(mktemp -d); trap 'rm -rf "$$seeds"' EXIT; \
+	for fuzzer in $(FUZZERS); do \
+		name=$${fuzzer##*/}; mkdir "$$seeds/$$name"; \
+		if [ -d schema/examples/$$name ]; then cp schema/examples/$$name/* "$$seeds/$$name"; fi; \
+		if ! $$fuzzer -max_total_time=$(FUZZ_EACH) -timeout=5 -rss_limit_mb=1024 -artifact_prefix=$(O)/fuzz/$$name- \
+			"$$seeds/$$name" >$$fuzzer.log 2>&1; then \
+			tail -40 $$fuzzer.log; echo "fuzz: $$name FAILED; the whole log is $$fuzzer.log"; exit 1; \
+		fi; \
+		echo "fuzz: $$name $$(grep -E '^Done ' $$fuzzer.log)"; \
+	done
+-include $(FUZZ_SRC:%.c=$(O)/%.d)
+.PHONY: fuzz fuzz-run
+
+# ---- end of fuzzing ----------------------------------------------------------------------------------------------
+
 clean:
 	rm -rf build
 

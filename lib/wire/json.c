@@ -170,7 +170,8 @@ bool json_fault(struct json_reader *r, const char *key, const char *fmt, ...)
 
 	if (json_failed(r))
 		return false;
-	snprintf(field, sizeof(field), "%s%s", r->path, key);
+	/* A key may be empty; a field's name may not. */
+	snprintf(field, sizeof(field), "%s%s", r->path, key[0] ? key : "\"\"");
 	field[utf8_prefix(field, strlen(field), PROBLEM_FIELD_MAX - 1)] = '\0';
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);

@@ -83,7 +83,7 @@ static const struct {
 	{"\"preferences\":{", "\"preferences\":[],\"x\":{", PROBLEM_VALIDATION,
 	 "preferences"},
 	{"\"push\"", "\"Push\"", PROBLEM_VALIDATION, "preferences.Push"},
-	{"\"push\"", "\"\"", PROBLEM_VALIDATION, "preferences."},
+	{"\"push\"", "\"\"", PROBLEM_VALIDATION, "preferences.\"\""},
 	{"\"push\"", "\"abcdefghijklmnopq\"", PROBLEM_VALIDATION,
 	 "preferences.abcdefghijklmnopq"},
 	{"\"push\":{}", "\"push\":true", PROBLEM_VALIDATION, "preferences.push"},
