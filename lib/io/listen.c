@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -91,7 +93,8 @@ static int split(const char *address, char *host, size_t host_size, const char *
 		len = 0; /* a bare v6 address: where would the port begin? */
 	}
 	if (len == 0 || len >= host_size || strlen(colon + 1) >= PORT_TEXT_MAX ||
-	    colon[1] == '\0' || strspn(colon + 1, "0123456789") != strlen(colon + 1))
+	    colon[1] == '\0' || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+	    atoi(colon + 1) > UINT16_MAX)
 		return err_set(e, ERR_INVALID,
 			       "\"%s\" is not host:port, [v6]:port or unix:/path",
 			       address);
