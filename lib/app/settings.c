@@ -33,12 +33,36 @@ static const char *const suite[] = {
 	"REDIS_TIMEOUT",
 	/* backend */
 	"API_KEYS",
+	"BATCH_MAX",
 	"CHANNELS",
+	"COMMIT_QUEUE_MAX",
+	"EVENT_SOURCE",
+	"EVENT_TYPE_PREFIX",
+	"HTTP_THREADS",
+	"JWT_AUDIENCE",
+	"JWT_SECRET",
 	"LISTEN",
+	"MAX_CONNECTIONS",
 	"QUEUE_MAX",
 	"WAL_MAX",
-	/* workers */
+	/* email */
+	"MAIL_FROM",
+	"SMTP_HELLO",
+	"SMTP_PASSWORD",
+	"SMTP_STARTTLS",
+	"SMTP_URL",
+	"SMTP_USER",
+	/* push */
+	"FCM_CREDENTIALS",
+	"FCM_PROJECT",
+	"FCM_TOKEN",
+	"FCM_URL",
+	/* sms */
 	"SMS_AMBIGUOUS",
+	"TWILIO_FROM",
+	"TWILIO_SID",
+	"TWILIO_TOKEN",
+	"TWILIO_URL",
 	NULL,
 };
 

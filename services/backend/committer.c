@@ -28,7 +28,7 @@ struct committer {
 	pthread_cond_t wake;
 	struct list front, back;
 	int front_count, back_count;
-	bool stopping;
+	bool stopping, running;
 	atomic_bool hold;
 	atomic_int load;
 	_Atomic int64_t head;
@@ -225,8 +225,20 @@ static void init_locks(struct committer *c)
 	pthread_condattr_destroy(&attributes);
 }
 
-int committer_start(struct committer **out, const struct committer_settings *settings,
-		    struct err *e)
+static int commit_first(struct committer *c, struct err *e)
+{
+	struct job *j = c->settings.first;
+
+	if (ledger_begin(c->books.ledger, e) < 0)
+		return -1;
+	if (j->apply(j, &c->books, clock_utc_us(), e) == 0)
+		return ledger_commit(c->books.ledger, e);
+	ledger_rollback(c->books.ledger);
+	return -1;
+}
+
+int committer_open(struct committer **out, const struct committer_settings *settings,
+		   struct err *e)
 {
 	struct committer *c = mem_alloc(sizeof *c);
 
@@ -238,26 +250,41 @@ int committer_start(struct committer **out, const struct committer_settings *set
 		mem_free(c);
 		return -1;
 	}
-	atomic_store(&c->head, ledger_head(c->books.ledger));
 	init_locks(c);
-	if (pthread_create(&c->thread, NULL, run, c) != 0) {
-		books_close(&c->books);
-		mem_free(c);
-		return err_set(e, ERR_IO, "the committer's thread cannot be started");
+	if (commit_first(c, e) < 0) {
+		committer_close(c);
+		return -1;
 	}
+	atomic_store(&c->head, ledger_head(c->books.ledger));
 	*out = c;
 	return 0;
 }
 
-void committer_stop(struct committer *c)
+int committer_start(struct committer *c, struct err *e)
 {
-	if (c == NULL)
+	if (pthread_create(&c->thread, NULL, run, c) != 0)
+		return err_set(e, ERR_IO, "the committer's thread cannot be started");
+	c->running = true;
+	return 0;
+}
+
+void committer_drain(struct committer *c)
+{
+	if (c == NULL || !c->running)
 		return;
 	pthread_mutex_lock(&c->lock);
 	c->stopping = true;
 	pthread_cond_signal(&c->wake);
 	pthread_mutex_unlock(&c->lock);
 	pthread_join(c->thread, NULL);
+	c->running = false;
+}
+
+void committer_close(struct committer *c)
+{
+	if (c == NULL)
+		return;
+	committer_drain(c);
 	books_close(&c->books);
 	pthread_cond_destroy(&c->wake);
 	pthread_mutex_destroy(&c->lock);

@@ -39,17 +39,26 @@ struct committer_settings {
 	const char *database;
 	int queue_max; /* jobs in front; the back holds as many */
 	int batch_max; /* jobs of one batch */
+	/* Committed by committer_open() before anything else; only its apply() is called.
+	 */
+	struct job *first;
 	/* After each batch, on the committer's thread: head is the newest sequence on
 	 * disk. */
 	void (*after_batch)(void *arg, int64_t head);
 	void *arg;
 };
 
-/* Opens the database (under its lock, makes the schema) and starts the thread. */
-int committer_start(struct committer **out, const struct committer_settings *settings,
-		    struct err *e);
-/* Commits what is queued, takes nothing new, joins. */
-void committer_stop(struct committer *c);
+/* Opens the database (under its lock, makes the schema) and commits `first`. Jobs can be
+ * put from here on. */
+int committer_open(struct committer **out, const struct committer_settings *settings,
+		   struct err *e);
+/* Starts the thread. */
+int committer_start(struct committer *c, struct err *e);
+/* Commits and finishes what is queued, takes nothing new, joins the thread. NULL does
+ * nothing. */
+void committer_drain(struct committer *c);
+/* Drains, closes the database. NULL does nothing. */
+void committer_close(struct committer *c);
 
 /* False: the queue is full, or the WAL has reached twice its maximum (front only);
  * nothing was taken. Any thread. */
