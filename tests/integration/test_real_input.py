@@ -62,7 +62,7 @@ def test_each_request_gets_its_own_answer(posted):
         seen = {
             "status": got["status"],
             "problem": body.get("type", "").rsplit(":", 1)[-1] or None,
-            "field": body.get("field"),
+            "field": body.get("field") if wanted["field"] else None,
             "replayed": "idempotent-replayed: true" in got["head"].lower(),
         }
         if seen != wanted:
