@@ -30,7 +30,7 @@
 
 struct mail_pool {
 	struct loop *loop;
-	struct transfer_engine *engine;
+	struct exchange_door *door;
 	int max_sessions;
 	struct list fresh, turn, waiting; /* mails */
 	struct list sessions;
@@ -83,13 +83,13 @@ static void serve_waiting(struct mail_pool *p, const struct buf *key);
 static void end_mail(struct mail *m, enum transfer_outcome outcome, int status,
 		     const char *text);
 
-struct mail_pool *mail_pool_new(struct loop *l, struct transfer_engine *t,
+struct mail_pool *mail_pool_new(struct loop *l, struct exchange_door *door,
 				int max_sessions)
 {
 	struct mail_pool *p = mem_alloc(sizeof(*p));
 
 	p->loop = l;
-	p->engine = t;
+	p->door = door;
 	p->max_sessions = max_sessions;
 	list_init(&p->fresh);
 	list_init(&p->turn);
@@ -135,14 +135,16 @@ struct mail *mail_start(struct mail_pool *p, const struct transfer_request *requ
 	return m;
 }
 
-void mail_abandon(struct mail *m, struct transfer_result *result)
+void mail_stop(struct mail *m, struct transfer_result *result)
 {
 	struct session *s = m->session;
 
 	if (result != NULL) {
 		*result = (struct transfer_result){.outcome = TRANSFER_TIMEOUT,
 						   .status = m->dialogue.status,
-						   .reused = m->reused};
+						   .reused = m->reused,
+						   .body = "",
+						   .retry_after_s = -1};
 		if (smtp_dialogue_whole(&m->dialogue))
 			result->outcome = TRANSFER_AMBIGUOUS;
 		mem_copy_text(result->text, sizeof(result->text), "timed out");
@@ -265,7 +267,7 @@ static void open_session(struct mail *m)
 	buf_add(&s->key, m->key.data, m->key.len);
 	/* Newest first: the few that are needed stay warm, the rest grow old. */
 	list_prepend(&p->sessions, &s->link);
-	s->stream = stream_open(p->engine, &settings, &calls, s, &e);
+	s->stream = stream_open(p->door, &settings, &calls, s, &e);
 	if (s->stream == NULL) {
 		end_session(s, false);
 		end_mail(m, TRANSFER_NO_CONNECT, 0, e.text);

@@ -7,12 +7,14 @@
 #ifndef PAYBELL_IO_MAIL_H
 #define PAYBELL_IO_MAIL_H
 
+#include "io/loop.h"
 #include "io/transfer.h"
 
+struct exchange_door;
 struct mail_pool;
 struct mail;
 
-struct mail_pool *mail_pool_new(struct loop *l, struct transfer_engine *t,
+struct mail_pool *mail_pool_new(struct loop *l, struct exchange_door *door,
 				int max_sessions);
 void mail_pool_free(struct mail_pool *p); /* after its mails have ended */
 
@@ -22,6 +24,6 @@ struct mail *mail_start(struct mail_pool *p, const struct transfer_request *requ
 			transfer_fn *fn, void *arg, struct err *e);
 
 /* Ends it without the callback; *result (may be NULL) is what a timeout now means. */
-void mail_abandon(struct mail *m, struct transfer_result *result);
+void mail_stop(struct mail *m, struct transfer_result *result);
 
 #endif

@@ -3,7 +3,7 @@
  * owner's.
  *
  * For lib/io/mail.c only, because curl waits for the reply to a mail's final dot with the
- * whole thread. Implemented by transfer.c, where curl is. The callbacks come from the
+ * whole thread. Implemented by exchange.c, where curl is. The callbacks come from the
  * loop, never inside of a call here; stream_close() may be called in them. Loop thread
  * only. */
 #ifndef PAYBELL_IO_STREAM_H
@@ -15,7 +15,7 @@
 
 #include "base/err.h"
 
-struct transfer_engine;
+struct exchange_door;
 struct stream;
 
 struct stream_settings {
@@ -39,7 +39,7 @@ struct stream_calls {
 };
 
 /* calls is borrowed until stream_close(). NULL and *e when the URL is wrong. */
-struct stream *stream_open(struct transfer_engine *t,
+struct stream *stream_open(struct exchange_door *t,
 			   const struct stream_settings *settings,
 			   const struct stream_calls *calls, void *arg, struct err *e);
 void stream_close(struct stream *s); /* at once; NULL does nothing */
