@@ -94,7 +94,7 @@ struct server_thread {
 	int free_count;
 
 	_Atomic(struct http_request *) mailbox; /* answered elsewhere, newest first */
-	atomic_bool held;                       /* something there was not rung for */
+	atomic_size_t held; /* how many there were not rung for; they count as open */
 	atomic_size_t open;
 
 	/* With a caller's loop only. */
@@ -259,15 +259,26 @@ void http_answer_hold(struct http_request *r, const struct http_answer *a)
 	struct server_thread *t = r->thread;
 
 	if (give(r, a))
-		atomic_store(&t->held, true);
-	atomic_fetch_sub(&t->open, 1);
+		atomic_fetch_add(&t->held, 1);
+	else
+		atomic_fetch_sub(&t->open, 1);
 }
 
+/* Two passes for the same reason: a thread with something held keeps the server alive
+ * until its `open` falls, and nothing is touched behind the last of them. */
 void http_answer_flush(struct http_server *s)
 {
-	for (int i = 0; i < s->thread_count; i++)
-		if (atomic_exchange(&s->threads[i].held, false))
+	size_t held[THREADS_MAX];
+	int count = s->thread_count;
+
+	for (int i = 0; i < count; i++) {
+		held[i] = atomic_exchange(&s->threads[i].held, 0);
+		if (held[i] > 0)
 			ring(&s->threads[i]);
+	}
+	for (int i = 0; i < count; i++)
+		if (held[i] > 0)
+			atomic_fetch_sub(&s->threads[i].open, held[i]);
 }
 
 static void add_header(struct MHD_Response *response, const char *name, const char *value)
@@ -296,9 +307,8 @@ static struct MHD_Response *response_for(struct http_request *r)
 	if (r->cut)
 		return MHD_create_response_from_callback(r->answer_body_len, 4096,
 							 read_half, r, NULL);
-	return MHD_create_response_from_buffer(r->answer_body_len,
-					       (void *)buf_text(&r->answer),
-					       MHD_RESPMEM_PERSISTENT);
+	return MHD_create_response_from_buffer(
+		r->answer_body_len, (void *)buf_text(&r->answer), MHD_RESPMEM_PERSISTENT);
 }
 
 /* The response points into r->answer: on_completed() comes when it was sent. */

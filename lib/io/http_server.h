@@ -11,9 +11,12 @@
  * connection is then suspended, and any thread answers later, exactly once, with
  * http_answer(). A request whose client went away stays valid until it is answered.
  * http_answer_hold()/http_answer_flush() let a batch of answers wake each thread once.
- * Bodies over max_body_bytes are answered 413 by the door (through the on_fault hook,
- * which formats), also chunked ones, without being stored. Header block: 16 KiB. HEAD is
- * given as GET, and the body is left out. */
+ * Bodies over max_body_bytes are answered
+ * 413 by the door (through the on_fault hook, which formats) and are never stored: a
+ * declared length at once, a chunked body when its end has come, at most 1 MiB later,
+ * else it is cut. A body whose end two readers could see in different places is 400.
+ * Header block: 16 KiB; libmicrohttpd answers 431 and 400 to what it cannot parse. HEAD
+ * is given as GET, and the body is left out. "%00" in a path or query stays as it is. */
 #ifndef PAYBELL_IO_HTTP_SERVER_H
 #define PAYBELL_IO_HTTP_SERVER_H
 
@@ -84,8 +87,8 @@ struct http_answer {
 	const char *body;         /* copied */
 	size_t body_len;
 	bool close; /* Connection: close */
-	bool cut;   /* the connection is closed after half of the body; without a body: without
-		       an answer (for stand-ins that fail on request) */
+	bool cut;   /* the connection is closed after half of the body; without a body:
+		       without   an answer (for stand-ins that fail on request) */
 	struct {
 		const char *name, *value; /* copied; name NULL ends */
 	} headers[HTTP_EXTRA_HEADERS_MAX];
@@ -94,7 +97,7 @@ struct http_answer {
 /* Any thread, exactly once a request; r is gone for the caller after it. */
 void http_answer(struct http_request *r, const struct http_answer *a);
 /* The same from another thread without waking the server's thread; then one flush for
- * all. */
+ * all, by the same thread. Until it, they count as open requests. */
 void http_answer_hold(struct http_request *r, const struct http_answer *a);
 void http_answer_flush(struct http_server *s);
 
