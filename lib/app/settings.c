@@ -63,6 +63,9 @@ static const char *const suite[] = {
 	"TWILIO_SID",
 	"TWILIO_TOKEN",
 	"TWILIO_URL",
+	/* paybell, the command line */
+	"API",
+	"API_KEY",
 	NULL,
 };
 

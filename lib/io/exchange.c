@@ -299,6 +299,8 @@ static int prepare(struct exchange *x, const struct transfer_request *request,
 		buf_release(&x->response);
 	buf_clear(&x->body);
 	buf_clear(&x->response);
+	x->response.max_bytes = request->response_max > 0 ? request->response_max
+							  : TRANSFER_RESPONSE_MAX;
 	if (request->body != NULL && has_body)
 		buf_add(&x->body, request->body, request->body_len);
 	if (has_body) {

@@ -39,8 +39,8 @@ void transfer_engine_free(struct transfer_engine *t);
 #define TRANSFER_URL_MAX     4096 /* bytes, NUL included; each header and text too */
 #define TRANSFER_BODY_MAX    (4 << 20)
 #define TRANSFER_RESPONSE_MAX                                                            \
-	65536 /* bytes kept of an answer; more ends the transfer as TRANSFER_BAD_ANSWER  \
-	       */
+	65536 /* bytes kept of an answer, unless the request says otherwise; more ends   \
+	       * the transfer as TRANSFER_BAD_ANSWER */
 
 struct transfer_request {
 	const char *url;    /* http(s)://… or smtp(s)://host:port */
@@ -50,6 +50,8 @@ struct transfer_request {
 	const char *body; /* HTTP body or the whole mail; NULL none.
 			     Mail: bare LF and CR become CRLF */
 	size_t body_len;
+	size_t response_max; /* HTTP: bytes kept of the answer; 0: TRANSFER_RESPONSE_MAX
+			      */
 	const char *username, *password; /* NULL none: HTTP basic, or SMTP AUTH */
 	const char *mail_from, *mail_to; /* SMTP: bare addresses, ASCII; from may be "" */
 	const char *hello;               /* SMTP: our name in EHLO; NULL: the host's */
