@@ -216,8 +216,10 @@ static int load_settings(struct service_run *run, const struct setting_table *ta
 		return EXIT_USAGE;
 	if (name_instance(run, &e) < 0 ||
 	    (run->service->check != NULL &&
-	     run->service->check(run->service->context, &e) < 0))
+	     run->service->check(run->service->context, &e) < 0)) {
+		config_release(tables);
 		return fail_usage(run->service, e.text);
+	}
 	return EXIT_CLEAN;
 }
 
@@ -464,6 +466,7 @@ int service_main(const struct service *service, int argc, char **argv)
 		return rc;
 	if (options.check) {
 		printf("paybell-%s: the settings are valid\n", service->name);
+		config_release(tables);
 		return EXIT_CLEAN;
 	}
 	log_level_parse(run.settings.log_level, &level);
@@ -473,6 +476,7 @@ int service_main(const struct service *service, int argc, char **argv)
 	open_run(&run);
 	rc = live(&run);
 	close_run(&run);
+	config_release(tables);
 	return rc;
 }
 

@@ -396,7 +396,7 @@ static void collect(struct loader *l, const struct setting_table *tables)
 	}
 }
 
-/* Hands the text over, which the process keeps. */
+/* Hands the text over: it lives until config_release(). */
 static void keep_text(struct entry *entry)
 {
 	char *kept = entry->file_text;
@@ -448,4 +448,23 @@ int config_load(const struct setting_table *tables, int argc, char **argv,
 	}
 	mem_free(l.entries);
 	return l.fault_count == 0 ? 0 : -1;
+}
+
+static bool is_text(enum setting_kind kind)
+{
+	return kind == SETTING_TEXT || kind == SETTING_SECRET || kind == SETTING_WORD;
+}
+
+void config_release(const struct setting_table *tables)
+{
+	for (const struct setting_table *t = tables; t->rows != NULL; t++) {
+		for (const struct setting *s = t->rows; s->name != NULL; s++) {
+			char **text = (char **)((char *)t->base + s->offset);
+
+			if (!is_text(s->kind))
+				continue;
+			mem_free(*text);
+			*text = NULL;
+		}
+	}
 }

@@ -65,6 +65,10 @@ struct setting_table {
 int config_load(const struct setting_table *tables, int argc, char **argv,
 		char **environment, struct buf *faults, struct err *e);
 
+/* Frees the texts that a successful config_load() put into the tables; they are NULL
+ * then. */
+void config_release(const struct setting_table *tables);
+
 /* The table for --help: names, flags, defaults, limits and help, aligned. */
 void config_help(const struct setting_table *tables, struct buf *out);
 
