@@ -270,7 +270,7 @@ def test_the_balance_has_one_line_a_currency(suite):
     for amount, currency in (("1.50", "USD"), ("200", "JPY"), ("0.125", "KWD"), ("2", "USD")):
         assert suite.pay(None, "saver", amount, currency).status == 201
     told = suite.api("GET", "/users/saver/balance").json
-    assert {b["currency"]: b["balance"] for b in told["balances"]} == {
+    assert {b["currency"]: b["amount"] for b in told["balances"]} == {
         "USD": "3.50", "JPY": "200", "KWD": "0.125"}
     assert_problem(suite.api("GET", "/users/nobody/balance"), 404, "not-found")
 

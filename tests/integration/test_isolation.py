@@ -1,5 +1,6 @@
 """One part stopped, slow or wiped: nobody else notices, and nothing is lost."""
 import threading
+
 from harness import WORKERS, wait_until
 
 

@@ -123,7 +123,7 @@ def test_the_api_tells_the_same_balances(posted):
     for user in list(posted.expected["balances"])[::25]:
         answer = posted.suite.api("GET", f"/users/{user}/balance")
         assert answer.status == 200
-        told = {row["currency"]: row["balance"] for row in answer.json["balances"]}
+        told = {row["currency"]: row["amount"] for row in answer.json["balances"]}
         assert told == posted.expected["balances"][user]
 
 
