@@ -13,6 +13,7 @@
 #include "app/settings.h"
 #include "base/heap.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "io/redis.h"
 #include "store/deliveries.h"
@@ -28,7 +29,7 @@
 struct worker_settings {
 	struct common_settings common;
 	int64_t window, connections, held_max;
-	int64_t claim_idle_ms, lane_hold_ms;
+	int64_t claim_idle_ms;
 	int64_t retry_min_ms, retry_max_ms, attempts_max;
 	int64_t attempts_log_max;
 	int64_t connect_timeout_ms, send_timeout_ms;
@@ -62,7 +63,7 @@ struct delivery {
 	struct heap_node due;  /* in worker.parked */
 	enum delivery_state state;
 	char entry_id[ENTRY_ID_SIZE];
-	int64_t sequence;
+	int64_t sequence, event_us;
 	char event_id[ID_SIZE], user_id[USER_ID_MAX + 1];
 	int attempt;  /* that were made */
 	bool claimed; /* the entry was another's, or an earlier self's */
@@ -138,7 +139,8 @@ struct worker {
 	struct buf scratch;
 
 	bool trusted;     /* what is held is known to be ours */
-	int64_t alive_us; /* monotonic: Redis's last answer to a tick */
+	int64_t asked_us; /* monotonic: when the last tick asked Redis */
+	int64_t alive_us; /* and that of the last one that was answered */
 	bool log_full;    /* attempts:log is at its bound */
 	bool draining;
 
@@ -150,6 +152,8 @@ struct worker {
 /* delivery.c: from the lease to the end */
 struct delivery *delivery_new(struct worker *w, int64_t sequence, const char *entry_id);
 struct delivery *delivery_find(struct worker *w, int64_t sequence);
+/* The delivery as it is read from the database; takes r. */
+void delivery_describe(struct delivery *d, struct recipient *r);
 void delivery_granted(struct worker *w, struct delivery *d);
 void delivery_park(struct worker *w, struct delivery *d, int64_t wait_ms);
 /* Ends it here: *a is the last record (NULL: acknowledged unsent). */
@@ -160,6 +164,8 @@ void delivery_forget(struct worker *w, struct delivery *d);
 size_t delivery_room(const struct worker *w);
 void delivery_set_state(struct worker *w, struct delivery *d, enum delivery_state state);
 void delivery_pump(struct worker *w);
+void delivery_wake_parked(struct worker *w);
+/* What is not being sent or settled; unseen_only: what the last scan did not find. */
 void delivery_forget_idle(struct worker *w, bool unseen_only);
 
 /* recipient.c: what the database says */
@@ -205,6 +211,8 @@ void settle_resume(struct worker *w); /* the connection is up again */
 bool settle_idle(const struct worker *w);
 
 /* worker.c */
+/* Is the last sign of Redis young enough to believe that what we hold is ours? */
+bool worker_is_alive(const struct worker *w);
 void worker_look_drained(struct worker *w);
 
 #endif
