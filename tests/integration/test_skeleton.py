@@ -1,7 +1,9 @@
 """What every process has in common: the command line, the settings, the end."""
 import os
 import signal
+import sqlite3
 import subprocess
+import threading
 
 import pytest
 
@@ -105,16 +107,15 @@ def test_sigterm_ends_it_with_0(own, name):
 
 def test_the_backend_finishes_what_it_took_before_it_ends(own):
     """A POST that is on its way when SIGTERM comes is answered."""
-    import sqlite3
-    import threading
     own.add_user("alice")
+    admin = own.addresses["backend"]["admin"]
+    before = _requests(admin)
     lock = sqlite3.connect(own.database, isolation_level=None, timeout=10)
     lock.execute("BEGIN IMMEDIATE")
     answers = []
     payer = threading.Thread(target=lambda: answers.append(own.pay(None, "alice", "1.00")))
     payer.start()
-    admin = own.addresses["backend"]["admin"]
-    wait_until(lambda: _waiting(admin) >= 1, 5, "the request")
+    wait_until(lambda: _requests(admin) > before, 5, "the request")
     own.processes["backend"].popen.send_signal(signal.SIGTERM)
     own.processes["backend"].asked_to_end = True
     lock.execute("ROLLBACK")
@@ -124,13 +125,11 @@ def test_the_backend_finishes_what_it_took_before_it_ends(own):
     assert answers and answers[0].status == 201
 
 
-def _waiting(admin):
-    """Requests that the API took, from the metrics."""
+def _requests(admin):
+    """Requests that the API has taken."""
     text = http_call(admin, "GET", "/metrics").body.decode()
-    for line in text.splitlines():
-        if line.startswith("paybell_committer_waiting "):
-            return float(line.split()[-1])
-    return 0
+    values = [line.split()[-1] for line in text.splitlines() if line.startswith("paybell_http_requests_total ")]
+    return int(values[0])
 
 
 def test_workers_wait_for_the_database_and_redis(bare):
