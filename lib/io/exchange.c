@@ -230,7 +230,7 @@ static int set_url(struct exchange *x, const char *url, struct err *e)
 	CURLU *parsed;
 	CURLUcode rc;
 
-	if (!changes(&x->url, url))
+	if (!changes(&x->url, url) && url[0] != '\0')
 		return 0;
 	parsed = curl_url();
 	rc = curl_url_set(parsed, CURLUPART_URL, url, 0);
