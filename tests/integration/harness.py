@@ -160,11 +160,15 @@ class Process:
             raise AssertionError(f"{self.name} did not begin to work (said {line!r}):\n{self.tail()}")
         return self
 
+    def tell(self, number):
+        """Once: a second signal would mean "at once"."""
+        if self.alive() and (not self.asked_to_end or number == signal.SIGKILL):
+            self.popen.send_signal(number)
+        self.asked_to_end = True
+
     def end(self, number=signal.SIGTERM, timeout=STOP_S):
         """Asks it to end; the exit code (minus the signal's number when that ended it)."""
-        self.asked_to_end = True
-        if self.alive():
-            self.popen.send_signal(number)
+        self.tell(number)
         try:
             return self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -217,6 +221,8 @@ class Suite:
             "SANDBOX_TWILIO_TOKEN": "twilio-token",
             "SANDBOX_FCM_PROJECT": "paybell-test",
             "SANDBOX_FCM_TOKEN": "fcm-token",
+            "SANDBOX_SMTP_USER": "paybell",
+            "SANDBOX_SMTP_PASSWORD": "smtp-password",
             "SMTP_USER": "paybell",
             "SMTP_PASSWORD": "smtp-password",
             "MAIL_FROM": "payments@paybell.example",

@@ -116,8 +116,7 @@ def test_the_backend_finishes_what_it_took_before_it_ends(own):
     payer = threading.Thread(target=lambda: answers.append(own.pay(None, "alice", "1.00")))
     payer.start()
     wait_until(lambda: _requests(admin) > before, 5, "the request")
-    own.processes["backend"].popen.send_signal(signal.SIGTERM)
-    own.processes["backend"].asked_to_end = True
+    own.processes["backend"].tell(signal.SIGTERM)
     lock.execute("ROLLBACK")
     lock.close()
     payer.join(15)
