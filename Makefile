@@ -98,6 +98,12 @@ $(O)/gen/schema.inc: $(SCHEMA) Makefile
 		echo "{\"$${f##*/}\", (const char[]){"; od -An -v -tx1 $$f | sed 's/ \(..\)/0x\1,/g'; echo "0}},"; \
 	done > $@
 
+# The sandbox's page, too.
+$(O)/services/sandbox/control.o: $(O)/gen/inbox.inc
+$(O)/gen/inbox.inc: services/sandbox/inbox.html
+	@mkdir -p $(@D)
+	@od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g' > $@
+
 -include $(LIB_OBJ:.o=.d) $(foreach p,$(PROGRAMS),$($p_OBJ:.o=.d))
 
 # ---- unit tests: one program, check(3) ---------------------------------------------------------------------------
