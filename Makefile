@@ -32,7 +32,8 @@ LDLIBS    = -lmicrohttpd -lhiredis -lcurl -ljansson -lsqlite3 -luv -ljwt -lcrypt
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-MAKEFLAGS += --no-builtin-rules
+# `make test` and the demo use all cores by themselves.
+MAKEFLAGS += --no-builtin-rules $(if $(filter test demo,$(MAKECMDGOALS)),-j$(shell nproc))
 
 # ---- what Debian 12 has to bring -----------------------------------------------------------------------------------
 
