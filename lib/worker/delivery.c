@@ -19,6 +19,8 @@
 
 enum {
 	UNCONFIRMED_MAX = 8192, /* outcomes, while Redis is away */
+	ROOM_LOW = 64, /* less room than this, or a quarter of the window, is no room: one
+			* command for each single entry would cost more than it brings */
 };
 
 static void arm_parked(struct worker *w)
@@ -173,8 +175,9 @@ size_t delivery_room(const struct worker *w)
 			w->states[DELIVERY_FLYING];
 	size_t held = map_count(w->held);
 	size_t window = (size_t)w->settings.window, most = (size_t)w->settings.held_max;
+	size_t low = window / 4 < ROOM_LOW ? window / 4 : ROOM_LOW;
 
-	if (active >= window || held >= most)
+	if (active >= window || window - active < low || held >= most)
 		return 0;
 	return window - active < most - held ? window - active : most - held;
 }

@@ -230,14 +230,14 @@ static int connect_redis(struct worker *w, struct err *e)
 {
 	const struct common_settings *c = &w->settings.common;
 	const char *const channels[] = {w->bus.transactions.text, w->bus.head.text, NULL};
-	char name[64], bell[64];
+	char name[CHANNEL_NAME_MAX + 16], bell[CHANNEL_NAME_MAX + 16];
 	struct redis_settings s = {c->redis, name, REDIS_CONNECT_MS,
 				   (int)c->redis_timeout_ms};
 
 	snprintf(name, sizeof(name), "paybell-%s", w->transport->channel);
 	if (redis_new(&w->redis, w->loop, &s, on_up, on_down, w, e) < 0)
 		return err_wrap(e, "PAYBELL_REDIS");
-	snprintf(bell, sizeof(bell), "%s-bell", name);
+	snprintf(bell, sizeof(bell), "paybell-%s-bell", w->transport->channel);
 	s.client_name = bell;
 	if (redis_new(&w->bell, w->loop, &s, NULL, NULL, w, e) < 0)
 		return err_wrap(e, "PAYBELL_REDIS");
