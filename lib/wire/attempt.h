@@ -68,8 +68,8 @@ struct attempt {
 	char worker[WORKER_NAME_MAX + 1];
 };
 
-/* A wait of more than this leaves Redis: the worker acknowledges the entry, and the ledger
- * hands it out again when it is due. */
+/* A wait of more than this leaves Redis: the worker acknowledges the entry, and the
+ * ledger hands it out again when it is due. */
 #define ATTEMPT_LEDGER_WAIT_US 60000000LL
 
 /* Is this the record of such a wait? */

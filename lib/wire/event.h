@@ -13,12 +13,13 @@
 #include "base/id.h"
 #include "base/money.h"
 
-#define DESCRIPTION_MAX 1020 /* bytes without the NUL: 255 code points of up to 4 bytes  \
-			      */
+/* DESCRIPTION_MAX is bytes without the NUL: 255 code points of up to 4. In JSON, text
+ * without control characters at most doubles; EVENT_ENCODED_MAX has room for six times.
+ */
+#define DESCRIPTION_MAX       1020
 #define DESCRIPTION_MAX_CHARS 255
 #define EVENT_SEQUENCE_SIZE   17
-#define EVENT_ENCODED_MAX                                                                \
-	16384 /* a description of control-free text grows at most 6 times */
+#define EVENT_ENCODED_MAX     16384
 #define EVENT_SOURCE_MAX      128
 #define EVENT_TYPE_PREFIX_MAX 64
 

@@ -91,8 +91,8 @@ void json_put_raw(struct json_writer *w, const char *key, const char *json,
 size_t json_count(const struct json_t *value);
 struct json_t *json_item(const struct json_t *array, size_t i);
 
-/* Walks an object's members in their order: start with *cursor = NULL; false at the end. Key and
- * value are borrowed, and the object may not change meanwhile. */
+/* Walks an object's members in their order: start with *cursor = NULL; false at the end.
+ * Key and value are borrowed, and the object may not change meanwhile. */
 bool json_next(struct json_t *object, void **cursor, const char **key,
 	       struct json_t **value);
 /* A text's bytes, borrowed; NULL when the value is not a text. */

@@ -33,7 +33,8 @@ static void check_hidden(const struct device *d)
 	buf_init(&out, USER_BODY_MAX);
 	device_encode(d, &out);
 	fuzz_require(!out.overflowed, "it fits");
-	if (len > ID_SIZE) /* a shorter one may be in the answer by chance: an id, a time */
+	/* A shorter one may be in the answer by chance: an id, a time. */
+	if (len > ID_SIZE)
 		fuzz_require(!strstr(buf_text(&out), d->token), "the token is not shown");
 	buf_release(&out);
 }
