@@ -218,6 +218,7 @@ static void end_scan(struct worker *w)
 	w->trusted = true;
 	log_info("intake.ready", "held=%zu", map_count(w->held));
 	loop_task_want(w->loop, &w->pump_task);
+	admin_refresh(service_admin(w->run));
 	intake_want(w);
 }
 

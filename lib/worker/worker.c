@@ -94,15 +94,6 @@ static void on_name_released(void *arg)
 	service_drained(w->run);
 }
 
-static void on_up(void *arg)
-{
-	struct worker *w = arg;
-
-	w->intake.reading = w->intake.creating = w->intake.claiming = false;
-	instance_claim(w->instance);
-	settle_resume(w);
-}
-
 static void on_down(void *arg)
 {
 	struct worker *w = arg;
@@ -175,6 +166,16 @@ static void ask_lengths(struct worker *w)
 	w->asked_us = clock_mono_us();
 	redis_sendl(w->redis, on_backlog, w, "XLEN", w->queue.text, NULL);
 	redis_sendl(w->redis, on_log_length, w, "XLEN", w->bus.attempts_log.text, NULL);
+}
+
+static void on_up(void *arg)
+{
+	struct worker *w = arg;
+
+	w->intake.reading = w->intake.creating = w->intake.claiming = false;
+	instance_claim(w->instance);
+	settle_resume(w);
+	ask_lengths(w);
 }
 
 static void set_gauges(struct worker *w)
