@@ -53,7 +53,7 @@ deps:
 	install "$$@" 2>/dev/null || { $$sudo apt-get -o DPkg::Lock::Timeout=400 -qq update && install "$$@"; }
 
 # These goals begin on a bare machine: nothing is compiled before the packages are there.
-DEPS_FIRST := $(if $(filter test demo,$(MAKECMDGOALS)),deps)
+DEPS_FIRST := $(if $(filter test demo lint,$(MAKECMDGOALS)),deps)
 
 # ---- the library: one archive, from which each program takes only what it names ------------------------------------
 
@@ -164,6 +164,46 @@ fuzz-run: $(FUZZERS)
 .PHONY: fuzz fuzz-run
 
 # ---- end of fuzzing ----------------------------------------------------------------------------------------------
+
+# ---- the API's description: JSON, which is YAML too, compiled in as it stands ----------------------------------------
+
+$(O)/services/backend/openapi.o: $(O)/gen/openapi.inc
+$(O)/gen/openapi.inc: schema/openapi.yaml
+	@mkdir -p $(@D)
+	@od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g' > $@
+
+# ---- lint: what a command can check of the house style; see docs/contributing.md --------------------------------------
+# The checks read the objects and ask the programs, so both are built first. What clang-tidy found clean is remembered.
+
+LINT_PACKAGES := clang-format clang-tidy binutils systemd python3-yaml
+ifneq ($(filter lint,$(MAKECMDGOALS)),)
+PACKAGES += $(LINT_PACKAGES)
+endif
+
+lint: $(BIN) | deps
+	/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/lint/test_lint.py
+	/usr/bin/python3 tests/lint/run.py --build $(O)
+.PHONY: lint
+
+# ---- install: make install DESTDIR=… PREFIX=/usr ----------------------------------------------------------------------
+
+PREFIX   ?= /usr
+SHARE     = $(DESTDIR)$(PREFIX)/share
+SYSTEMD   = $(DESTDIR)$(PREFIX)/lib
+
+install: $(BIN)
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/paybell/schema $(SHARE)/doc/paybell $(SYSTEMD)/systemd/system \
+		$(SYSTEMD)/sysusers.d $(SYSTEMD)/tmpfiles.d
+	install -s -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin
+	cd templates && find . -type f -exec install -D -m 0644 {} $(abspath $(SHARE))/paybell/templates/{} \;
+	install -m 0644 schema/*.sql schema/*.json schema/openapi.yaml $(SHARE)/paybell/schema
+	for unit in deploy/systemd/*.service deploy/systemd/*.target; do \
+		sed 's,/usr/,$(PREFIX)/,' $$unit > $(SYSTEMD)/systemd/system/$${unit##*/}; \
+	done
+	install -m 0644 deploy/systemd/sysusers.conf $(SYSTEMD)/sysusers.d/paybell.conf
+	install -m 0644 deploy/systemd/tmpfiles.conf $(SYSTEMD)/tmpfiles.d/paybell.conf
+	install -m 0644 README.md LICENSE docs/*.md deploy/config/paybell.env $(SHARE)/doc/paybell
+.PHONY: install
 
 clean:
 	rm -rf build
