@@ -52,6 +52,7 @@
 #define KEEP_REQUESTS     256 /* a thread's recycled requests */
 #define KEEP_BYTES        (16 * 1024)
 #define STOP_LINGER_MS    2000 /* for written answers to leave at stop */
+#define STOPPING_MS       5
 #define ACCEPT_ROUNDS_MAX 1024
 
 enum request_state {
@@ -596,6 +597,12 @@ static void wait_and_run(struct server_thread *t, int ms)
 	run(t);
 }
 
+/* While stopping it looks around by itself: `open` falls after the ring. */
+static int stopping_ms(struct server_thread *t)
+{
+	return wait_ms(t) == 0 ? 0 : STOPPING_MS;
+}
+
 /* All is answered; lets the last bytes leave. */
 static void linger(struct server_thread *t)
 {
@@ -603,7 +610,7 @@ static void linger(struct server_thread *t)
 
 	run(t);
 	while (t->unsent > 0 && clock_mono_us() < until_us)
-		wait_and_run(t, wait_ms(t) == 0 ? 0 : 10);
+		wait_and_run(t, stopping_ms(t));
 }
 
 /* Requests are handed over on this thread only, and none once `stopping` is seen: from
@@ -620,7 +627,8 @@ static void *serve(void *arg)
 	t->self = pthread_self();
 	run(t); /* puts the listener into the daemon's epoll */
 	while (!may_end(t))
-		wait_and_run(t, wait_ms(t));
+		wait_and_run(t, atomic_load(&t->server->stopping) ? stopping_ms(t)
+								  : wait_ms(t));
 	linger(t);
 	return NULL;
 }

@@ -29,6 +29,7 @@ static struct http_server *server;
 static struct http_request *held[HELD_MAX];
 static atomic_int held_count;
 static atomic_int handled;
+static atomic_int gate; /* 1: /gate holds up the server's thread; 2: it does so now */
 
 /* ---- the server's side ---- */
 
@@ -65,7 +66,11 @@ static void handle(void *arg, struct http_request *r)
 	ck_assert(http_received_us(r) > 0);
 	ck_assert_ptr_null(http_context(r));
 	atomic_fetch_add(&handled, 1);
-	if (strcmp(http_path(r), "/large") == 0) {
+	if (strcmp(http_path(r), "/gate") == 0) {
+		for (atomic_store(&gate, 2); atomic_load(&gate) != 0;)
+			usleep(100);
+		answer_echo(r);
+	} else if (strcmp(http_path(r), "/large") == 0) {
 		char *large = mem_alloc(3 << 20);
 
 		memset(large, 'x', 3 << 20);
@@ -572,8 +577,17 @@ START_TEST(a_client_that_leaves_in_the_middle_of_a_body_leaves_nothing_behind)
 END_TEST
 
 /* libmicrohttpd 0.9.75 fetches 128 events at a time; its internal thread stands still
- * when a multiple of that is ready at once. Here all become readable together, and are
- * resumed together. */
+ * when a multiple of that is ready at once. Here the server's thread is held up until all
+ * have become readable, so that it finds exactly so many; and all are resumed together.
+ */
+static void close_gate(int fd)
+{
+	atomic_store(&gate, 1);
+	send_text(fd, "GET /gate HTTP/1.1\r\nHost: x\r\n\r\n");
+	while (atomic_load(&gate) != 2)
+		usleep(100);
+}
+
 static const int crowds[] = {1, 127, 128, 129, 256, 384, 512};
 
 START_TEST(a_crowd_that_is_ready_at_the_same_moment_never_stalls)
@@ -581,23 +595,28 @@ START_TEST(a_crowd_that_is_ready_at_the_same_moment_never_stalls)
 	int count = crowds[_i];
 	struct rlimit files = {4096, 4096};
 	int64_t start_us;
-	int fds[512];
+	int fds[512], opener;
 
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
 	for (int i = 0; i < count; i++)
 		fds[i] = dial();
+	opener = dial();
 	start_us = clock_mono_us();
 	for (int round = 0; round < 20; round++) {
+		close_gate(opener);
 		for (int i = 0; i < count; i++)
 			send_text(fds[i], "POST /hold HTTP/1.1\r\nHost: x\r\n"
 					  "Content-Length: 2\r\n\r\nab");
+		atomic_store(&gate, 0);
+		expect_response(opener, 200, NULL);
 		wait_held(count);
 		answer_held();
 		for (int i = 0; i < count; i++)
 			expect_response(fds[i], 201, "later");
 	}
+	close(opener);
 	/* A stall lasts until the idle timeout, ten seconds. */
 	ck_assert_int_lt(clock_mono_us() - start_us, 8 * US_PER_S);
 	for (int i = 0; i < count; i++)
