@@ -18,7 +18,7 @@ const struct setting sandbox_setting_rows[] = {
 	{"SANDBOX_TWILIO_SID", SETTING_TEXT, AT(twilio_sid),
 	 "AC00000000000000000000000000000000", 34, 34, NULL, "The account."},
 	{"SANDBOX_TWILIO_TOKEN", SETTING_SECRET, AT(twilio_token), "sandbox", 1, 128,
-	 NULL, "Its auth token."},
+	 NULL, "Its auth token; sandbox when not set."},
 	{"SANDBOX_FCM_PROJECT", SETTING_TEXT, AT(fcm_project), "paybell-demo", 1, 63,
 	 NULL, "The project's id."},
 	{"SANDBOX_FCM_TOKEN", SETTING_SECRET, AT(fcm_token), "", 0, 2048, NULL,
