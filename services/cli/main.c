@@ -1,0 +1,48 @@
+/* paybell: the operator's command line. Each group of commands is a file; this is the
+ * table of them. */
+#include "cli/cli.h"
+
+static const struct command COMMANDS[] = {
+	{"pay", "FROM TO AMOUNT CURRENCY [DESCRIPTION]", 4, 5, pay_options,
+	 "make a payment, once",
+	 "\"-\" as FROM or TO is the outside world. The payment has an Idempotency-Key, "
+	 "so "
+	 "that it is\nmade once however often it has to be asked for. With --wait a "
+	 "delivery that failed, or\nhas not ended in time, is exit code 1; the payment "
+	 "is "
+	 "made all the same.",
+	 true, pay_run},
+	{"show", "TRANSACTION", 1, 1, show_options,
+	 "what became of a transaction, as a tree",
+	 "Times are counted from the acceptance. With --wait a delivery that failed, or "
+	 "has "
+	 "not\nended in time, is exit code 1.",
+	 true, show_run},
+	{"watch", "", 0, 0, watch_options,
+	 "payments and attempts to deliver, as they happen",
+	 "Comes from Redis, not from the API; --json gives the events (they have "
+	 "\"specversion\")\nand the attempt records as they are.",
+	 false, watch_run},
+	{"user add", "USER", 1, 1, user_add_options,
+	 "add a person, or replace what is known",
+	 "USER is 1 to 64 of [A-Za-z0-9._-]. What is not said is not kept, but for "
+	 "devices: "
+	 "they\nare added.",
+	 true, user_add_run},
+	{"user show", "USER", 1, 1, NULL, "a person's contact data and devices", NULL,
+	 true, user_show_run},
+	{"user delete", "USER", 1, 1, NULL, "erase a person's contact data", NULL, true,
+	 user_delete_run},
+	{"user balance", "USER", 1, 1, NULL, "what a person has, by currency", NULL, true,
+	 user_balance_run},
+	{"user list-events", "USER", 1, 1, user_events_options,
+	 "a person's events, the oldest first", NULL, true, user_events_run},
+	{"token", "USER", 1, 1, token_options, "a person's token for the gateway", NULL,
+	 true, token_run},
+	{NULL, NULL, 0, 0, NULL, NULL, NULL, false, NULL},
+};
+
+int main(int argc, char **argv)
+{
+	return cli_main(COMMANDS, argc, argv);
+}
