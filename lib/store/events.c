@@ -41,6 +41,8 @@ static const char *const SQL[STMT_COUNT] = {
 		" WHERE e.sequence = ?1",
 	[TRANSACTION] = "SELECT " TRANSACTION_COLUMNS
 			" FROM transactions t WHERE t.key = ?1 AND t.id = ?2",
+	/* LIMIT -1 keeps the queue's order: without it SQLite drops the ORDER BY of what
+	 * it takes for a mere subquery. */
 	[OF_USER] =
 		"WITH RECURSIVE chain (sequence, previous, stride, transaction_key) AS ("
 		" SELECT e.sequence, e.previous, e.stride, e.transaction_key FROM "
@@ -51,7 +53,7 @@ static const char *const SQL[STMT_COUNT] = {
 		"c JOIN events e"
 		" ON e.sequence = CASE WHEN c.stride >= ?2 THEN c.stride ELSE c.previous "
 		"END"
-		" ORDER BY 1 DESC)"
+		" ORDER BY 1 DESC LIMIT -1)"
 		" SELECT c.sequence, " TRANSACTION_COLUMNS " FROM chain c"
 		" CROSS JOIN transactions t ON t.key = c.transaction_key WHERE "
 		"c.sequence < ?2 LIMIT ?3",
