@@ -33,7 +33,10 @@ static void arm_parked(struct worker *w)
 		return;
 	}
 	wait_us = first->at - loop_now_us(w->loop);
-	loop_timer_start(w->parked_timer, wait_us > 0 ? wait_us / US_PER_MS : 0, 0);
+	/* Rounded up: a timer of 0 that finds nothing due would be armed again and run
+	 * again, all in one iteration, in which the loop's time stands still. */
+	loop_timer_start(w->parked_timer,
+			 wait_us > 0 ? (wait_us + US_PER_MS - 1) / US_PER_MS : 0, 0);
 }
 
 struct delivery *delivery_find(struct worker *w, int64_t sequence)
