@@ -172,6 +172,12 @@ $(O)/gen/openapi.inc: schema/openapi.yaml
 	@mkdir -p $(@D)
 	@od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g' > $@
 
+# ---- demo: everything in a folder of its own, one payment, until Ctrl-C; ONCE=1 ends after the payment ------------------
+
+demo: $(BIN) | deps
+	@deploy/demo --bin $(O)/bin $(if $(filter-out 0,$(ONCE)),--once)
+.PHONY: demo
+
 # ---- lint: what a command can check of the house style; see docs/contributing.md --------------------------------------
 # The checks read the objects and ask the programs, so both are built first. What clang-tidy found clean is remembered.
 

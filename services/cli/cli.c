@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include <ctype.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -93,8 +94,9 @@ static void add_help(struct buf *out, const struct args *a,
 	const struct command *c = a->command;
 
 	if (c != NULL) {
-		buf_addf(out, "Usage: paybell %s %s [OPTION]...\n\n%s.\n", c->name,
-			 c->operands, c->summary);
+		buf_addf(out, "Usage: paybell %s %s%s[OPTION]...\n\n%c%s.\n", c->name,
+			 c->operands, c->operands[0] != '\0' ? " " : "",
+			 toupper((unsigned char)c->summary[0]), c->summary + 1);
 		if (c->details != NULL)
 			buf_addf(out, "\n%s\n", c->details);
 	} else {

@@ -6,7 +6,7 @@
 #include "wire/json.h"
 #include "wire/user.h"
 
-#define LABEL_WIDTH 10
+#define LABEL_WIDTH 12
 
 /* One answer being read. */
 struct answer {

@@ -47,10 +47,10 @@ int show_timeout(const struct cli *c, int64_t *timeout_ms, struct err *e)
 	return good ? 0 : -1;
 }
 
-static struct timeline *fetch(struct cli *c, const char *id, struct buf *body,
+static struct timeline *fetch(struct cli *c, const char *id, int tries, struct buf *body,
 			      struct err *e)
 {
-	struct api_request request = {.method = "GET", .tries = API_TRIES};
+	struct api_request request = {.method = "GET", .tries = tries};
 	struct timeline *t = NULL;
 	struct buf path;
 
@@ -73,7 +73,8 @@ static struct timeline *await(struct cli *c, const char *id, int64_t timeout_ms,
 	int64_t pause_ms = POLL_FIRST_MS;
 
 	for (;;) {
-		struct timeline *t = fetch(c, id, body, e);
+		struct timeline *t =
+			fetch(c, id, timeout_ms > 0 ? API_TRIES : 1, body, e);
 
 		if (t == NULL || timeline_open(t) == 0 || clock_mono_us() >= until_us)
 			return t;
