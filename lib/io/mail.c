@@ -26,7 +26,10 @@
 #include "io/stream.h"
 
 #define IDLE_MAX_US (60 * US_PER_S) /* servers close after minutes, firewalls earlier */
-#define KEY_MAX     (4 * TRANSFER_URL_MAX)
+/* At a time: a send buffer grows with what it is given, and what is in it counts as
+ * written. */
+#define PIECE_MAX 65536
+#define KEY_MAX   (4 * TRANSFER_URL_MAX)
 
 struct mail_pool {
 	struct loop *loop;
@@ -340,7 +343,7 @@ static int push(struct session *s)
 	ssize_t n = 1;
 
 	while (n > 0 && (bytes = smtp_dialogue_pending(d, &len), len > 0)) {
-		n = stream_send(s->stream, bytes, len);
+		n = stream_send(s->stream, bytes, len < PIECE_MAX ? len : PIECE_MAX);
 		if (n < 0)
 			return -1;
 		smtp_dialogue_wrote(d, (size_t)n);

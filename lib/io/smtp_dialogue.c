@@ -167,6 +167,7 @@ static void fill_text(struct smtp_dialogue *d, const char *body, size_t len)
 			end++;
 		if (body[at] == '.')
 			buf_add_char(&d->text, '.');
+		d->size += end - at + 2;
 		buf_add(&d->text, body + at, end - at);
 		buf_add(&d->text, "\r\n", 2);
 		at = end + 1;
@@ -188,7 +189,7 @@ static void next_command(struct smtp_dialogue *d)
 	case STEP_MAIL:
 		buf_add_text(b, d->mail);
 		if (d->extensions & SMTP_SIZE)
-			buf_addf(b, " SIZE=%zu", d->text.len);
+			buf_addf(b, " SIZE=%zu", d->size);
 		buf_add_text(b, "\r\n");
 		break;
 	case STEP_RCPT:

@@ -27,7 +27,8 @@ bool smtp_address_ok(const char *address);
 struct smtp_dialogue {
 	struct buf commands;
 	struct buf text; /* dots doubled, CRLF, with the final dot */
-	char mail[600], rcpt[300];
+	size_t size;     /* without what the wire adds (RFC 1870 section 6.1) */
+	char mail[300], rcpt[300];
 	size_t sent; /* of commands, or of text */
 	int step;    /* whose reply is awaited */
 	int extensions;

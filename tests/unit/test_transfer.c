@@ -113,7 +113,7 @@ static void begin(const struct play *const *scripts)
 
 START_TEST(a_post_carries_its_headers_and_body)
 {
-	const struct play script[] = {BEFORE("the body"), {PLAY_END, NULL, 0}};
+	static const struct play script[] = {BEFORE("the body"), {PLAY_END, NULL, 0}};
 	const char *got;
 
 	begin((const struct play *const[]){script, NULL});
@@ -140,7 +140,7 @@ END_TEST
 
 START_TEST(a_kept_connection_is_used_again)
 {
-	const struct play script[] = {
+	static const struct play script[] = {
 		BEFORE("one"), BEFORE("two"), BEFORE("three"), {PLAY_END, NULL, 0}};
 
 	begin((const struct play *const[]){script, NULL});
@@ -161,9 +161,9 @@ END_TEST
 
 START_TEST(a_handle_forgets_the_request_before)
 {
-	const struct play script[] = {BEFORE("long body"), BEFORE("\r\n\r\n"),
-				      BEFORE("\r\n\r\n"),  BEFORE("\r\n\r\n"),
-				      BEFORE("last"),      {PLAY_END, NULL, 0}};
+	static const struct play script[] = {BEFORE("long body"), BEFORE("\r\n\r\n"),
+					     BEFORE("\r\n\r\n"),  BEFORE("\r\n\r\n"),
+					     BEFORE("last"),      {PLAY_END, NULL, 0}};
 	struct transfer_request request;
 	const char *got, *second;
 
@@ -205,7 +205,7 @@ END_TEST
 
 START_TEST(an_answer_without_a_body_is_the_whole_answer_to_head)
 {
-	const struct play script[] = {
+	static const struct play script[] = {
 		{PLAY_READ, "\r\n\r\n", 0},
 		{PLAY_SEND, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", 0},
 		BEFORE("after"),
@@ -228,7 +228,7 @@ END_TEST
 
 START_TEST(many_share_few_connections)
 {
-	const struct play script[] = {
+	static const struct play script[] = {
 		BEFORE("[x]"), {PLAY_AGAIN, NULL, 200}, {PLAY_END, NULL, 0}};
 
 	begin((const struct play *const[]){script, script, script, script, NULL});
@@ -244,14 +244,14 @@ END_TEST
 
 START_TEST(a_slow_answer_is_waited_for)
 {
-	const struct play script[] = {{PLAY_READ, "[x]", 0},
-				      {PLAY_PAUSE, NULL, 150},
-				      {PLAY_SEND, "HTTP/1.1 202 A\r\nContent-", 0},
-				      {PLAY_PAUSE, NULL, 50},
-				      {PLAY_SEND, "Length: 4\r\n\r\nsl", 0},
-				      {PLAY_PAUSE, NULL, 50},
-				      {PLAY_SEND, "ow", 0},
-				      {PLAY_END, NULL, 0}};
+	static const struct play script[] = {{PLAY_READ, "[x]", 0},
+					     {PLAY_PAUSE, NULL, 150},
+					     {PLAY_SEND, "HTTP/1.1 202 A\r\nContent-", 0},
+					     {PLAY_PAUSE, NULL, 50},
+					     {PLAY_SEND, "Length: 4\r\n\r\nsl", 0},
+					     {PLAY_PAUSE, NULL, 50},
+					     {PLAY_SEND, "ow", 0},
+					     {PLAY_END, NULL, 0}};
 
 	begin((const struct play *const[]){script, NULL});
 	start(post("[x]"));
@@ -291,7 +291,7 @@ END_TEST
 
 START_TEST(a_server_that_never_answers_leaves_it_open)
 {
-	const struct play script[] = {{PLAY_HANG, NULL, 0}, {PLAY_END, NULL, 0}};
+	static const struct play script[] = {{PLAY_HANG, NULL, 0}, {PLAY_END, NULL, 0}};
 	struct transfer_request request;
 
 	begin((const struct play *const[]){script, NULL});
@@ -309,16 +309,16 @@ END_TEST
 
 START_TEST(an_end_in_the_middle_of_the_answer_leaves_it_open)
 {
-	const struct play reset[] = {
+	static const struct play reset[] = {
 		{PLAY_READ, "[x]", 0},
 		{PLAY_SEND, "HTTP/1.1 201 C\r\nContent-Length: 50\r\n\r\nhalf", 0},
 		{PLAY_PAUSE, NULL, 50},
 		{PLAY_RESET, NULL, 0}};
-	const struct play closed[] = {{PLAY_READ, "[x]", 0},
-				      {PLAY_SEND, "HTTP/1.1 20", 0},
-				      {PLAY_END, NULL, 0}};
-	const struct play silent[] = {{PLAY_READ, "[x]", 0}, {PLAY_END, NULL, 0}};
-	const struct play hangs[] = {
+	static const struct play closed[] = {{PLAY_READ, "[x]", 0},
+					     {PLAY_SEND, "HTTP/1.1 20", 0},
+					     {PLAY_END, NULL, 0}};
+	static const struct play silent[] = {{PLAY_READ, "[x]", 0}, {PLAY_END, NULL, 0}};
+	static const struct play hangs[] = {
 		{PLAY_READ, "[x]", 0},
 		{PLAY_SEND, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", 0},
 		{PLAY_HANG, NULL, 0}};
@@ -346,8 +346,9 @@ static char *big_body(void)
 
 START_TEST(a_body_that_is_not_taken_was_not_done)
 {
-	const struct play hangs[] = {{PLAY_HANG, NULL, 0}, {PLAY_END, NULL, 0}};
-	const struct play breaks[] = {{PLAY_READ, "bbbb", 0}, {PLAY_RESET, NULL, 0}};
+	static const struct play hangs[] = {{PLAY_HANG, NULL, 0}, {PLAY_END, NULL, 0}};
+	static const struct play breaks[] = {{PLAY_READ, "bbbb", 0},
+					     {PLAY_RESET, NULL, 0}};
 	char *body = big_body();
 	struct transfer_request request;
 
@@ -366,7 +367,7 @@ END_TEST
 
 START_TEST(a_large_body_arrives_whole)
 {
-	const struct play script[] = {BEFORE("end"), {PLAY_END, NULL, 0}};
+	static const struct play script[] = {BEFORE("end"), {PLAY_END, NULL, 0}};
 	char *body = big_body();
 
 	begin((const struct play *const[]){script, NULL});
@@ -382,7 +383,7 @@ END_TEST
 
 START_TEST(an_answer_that_is_too_large_is_bad)
 {
-	const struct play fits[] = {
+	static const struct play fits[] = {
 		{PLAY_READ, "[x]", 0},
 		{PLAY_SEND, "HTTP/1.1 200 OK\r\nContent-Length: 65536\r\n\r\n", 0},
 		{PLAY_FILL, NULL, 65536},
@@ -390,7 +391,7 @@ START_TEST(an_answer_that_is_too_large_is_bad)
 		{PLAY_SEND, "HTTP/1.1 200 OK\r\nContent-Length: 65537\r\n\r\n", 0},
 		{PLAY_FILL, NULL, 65537},
 		{PLAY_HANG, NULL, 0}};
-	const struct play endless[] = {
+	static const struct play endless[] = {
 		{PLAY_READ, "[x]", 0},
 		{PLAY_SEND, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", 0},
 		{PLAY_FILL, NULL, 10 << 20},
@@ -412,9 +413,9 @@ END_TEST
 
 START_TEST(what_is_not_http_is_a_bad_answer)
 {
-	const struct play script[] = {{PLAY_READ, "[x]", 0},
-				      {PLAY_SEND, "220 mail.example ESMTP\r\n", 0},
-				      {PLAY_HANG, NULL, 0}};
+	static const struct play script[] = {{PLAY_READ, "[x]", 0},
+					     {PLAY_SEND, "220 mail.example ESMTP\r\n", 0},
+					     {PLAY_HANG, NULL, 0}};
 
 	begin((const struct play *const[]){script, NULL});
 	start(post("[x]"));
@@ -476,9 +477,9 @@ END_TEST
 
 START_TEST(a_post_that_may_have_been_done_is_not_sent_again)
 {
-	const struct play dies[] = {
+	static const struct play dies[] = {
 		BEFORE("one"), {PLAY_READ, "two", 0}, {PLAY_END, NULL, 0}};
-	const struct play spare[] = {BEFORE("two"), {PLAY_END, NULL, 0}};
+	static const struct play spare[] = {BEFORE("two"), {PLAY_END, NULL, 0}};
 
 	begin((const struct play *const[]){dies, spare, NULL});
 	start(post("one"));
@@ -493,9 +494,9 @@ END_TEST
 
 START_TEST(a_get_is_sent_again)
 {
-	const struct play dies[] = {
+	static const struct play dies[] = {
 		BEFORE("one"), {PLAY_READ, "\r\n\r\n", 0}, {PLAY_END, NULL, 0}};
-	const struct play spare[] = {BEFORE("\r\n\r\n"), {PLAY_END, NULL, 0}};
+	static const struct play spare[] = {BEFORE("\r\n\r\n"), {PLAY_END, NULL, 0}};
 	struct transfer_request request;
 
 	begin((const struct play *const[]){dies, spare, NULL});
@@ -514,10 +515,10 @@ END_TEST
 
 START_TEST(a_connection_that_was_closed_meanwhile_is_replaced)
 {
-	const struct play closed[] = {BEFORE("one"), {PLAY_END, NULL, 0}};
-	const struct play reset[] = {
+	static const struct play closed[] = {BEFORE("one"), {PLAY_END, NULL, 0}};
+	static const struct play reset[] = {
 		BEFORE("two"), {PLAY_PAUSE, NULL, 20}, {PLAY_RESET, NULL, 0}};
-	const struct play spare[] = {BEFORE("three"), {PLAY_END, NULL, 0}};
+	static const struct play spare[] = {BEFORE("three"), {PLAY_END, NULL, 0}};
 
 	begin((const struct play *const[]){closed, reset, spare, NULL});
 	start(post("one"));
@@ -537,7 +538,7 @@ END_TEST
 
 START_TEST(what_waits_for_a_connection_is_timed_too)
 {
-	const struct play hangs[] = {{PLAY_HANG, NULL, 0}, {PLAY_END, NULL, 0}};
+	static const struct play hangs[] = {{PLAY_HANG, NULL, 0}, {PLAY_END, NULL, 0}};
 	struct transfer_request request;
 
 	begin((const struct play *const[]){hangs, hangs, hangs, hangs, NULL});
@@ -558,10 +559,10 @@ END_TEST
 
 START_TEST(a_cancelled_one_calls_nobody)
 {
-	const struct play script[] = {{PLAY_READ, "[x]", 0},
-				      {PLAY_PAUSE, NULL, 50},
-				      {PLAY_SEND, OK, 0},
-				      {PLAY_END, NULL, 0}};
+	static const struct play script[] = {{PLAY_READ, "[x]", 0},
+					     {PLAY_PAUSE, NULL, 50},
+					     {PLAY_SEND, OK, 0},
+					     {PLAY_END, NULL, 0}};
 	struct transfer *first, *second;
 
 	begin((const struct play *const[]){script, script, NULL});
@@ -629,7 +630,7 @@ static void start_another(void *arg, const struct transfer_result *result)
 
 START_TEST(a_callback_may_start_the_next)
 {
-	const struct play script[] = {
+	static const struct play script[] = {
 		BEFORE("[x]"), {PLAY_AGAIN, NULL, 9}, {PLAY_END, NULL, 0}};
 	struct transfer_request request;
 

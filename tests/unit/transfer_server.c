@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,8 +27,8 @@ struct connection {
 };
 
 struct transfer_server {
-	const struct play *const *scripts;
-	int fd, port, stop_fd;
+	const struct play *scripts[CONNECTIONS_MAX];
+	int script_count, fd, port, stop_fd;
 	pthread_t thread;
 	struct connection connections[CONNECTIONS_MAX];
 	atomic_int count;
@@ -128,10 +129,6 @@ static void *serve(void *arg)
 static void *accept_all(void *arg)
 {
 	struct transfer_server *s = arg;
-	int scripts = 0;
-
-	while (s->scripts[scripts] != NULL)
-		scripts++;
 	while (wait_for(s, s->fd, -1)) {
 		int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
 		int n = s->count;
@@ -140,10 +137,10 @@ static void *accept_all(void *arg)
 		if (fd < 0 || n == CONNECTIONS_MAX)
 			continue;
 		*c = (struct connection){.server = s, .fd = fd};
-		c->script = n < scripts ? s->scripts[n] : NULL;
+		c->script = n < s->script_count ? s->scripts[n] : NULL;
 		buf_init(&c->got, 32 << 20);
+		s->count = n + 1; /* before it can answer */
 		pthread_create(&c->thread, NULL, serve, c);
-		s->count = n + 1;
 	}
 	return NULL;
 }
@@ -155,9 +152,16 @@ struct transfer_server *transfer_server_start(const struct play *const *scripts)
 				      .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	socklen_t len = sizeof(address);
 
-	s->scripts = scripts;
+	while (scripts[s->script_count] != NULL && s->script_count < CONNECTIONS_MAX) {
+		s->scripts[s->script_count] = scripts[s->script_count];
+		s->script_count++;
+	}
 	s->stop_fd = eventfd(0, EFD_CLOEXEC);
 	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* So that what it does not read stays with the client: the client's send buffer
+	 * follows the size of a segment, and the loopback's has 64 KiB. */
+	setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &(int){65536}, sizeof(int));
+	setsockopt(s->fd, IPPROTO_TCP, TCP_MAXSEG, &(int){1400}, sizeof(int));
 	if (bind(s->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    listen(s->fd, 64) < 0 ||
 	    getsockname(s->fd, (struct sockaddr *)&address, &len) < 0)

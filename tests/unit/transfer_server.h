@@ -26,7 +26,7 @@ struct play {
 struct transfer_server;
 
 /* scripts ends with NULL, each script with PLAY_END; further connections are closed at
- * once. */
+ * once. The scripts are borrowed until the stop, the list of them for the call. */
 struct transfer_server *transfer_server_start(const struct play *const *scripts);
 int transfer_server_port(const struct transfer_server *s);
 void transfer_server_stop(struct transfer_server *s); /* ends the scripts */
