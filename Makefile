@@ -107,12 +107,18 @@ $(O)/gen/inbox.inc: services/sandbox/inbox.html
 
 -include $(LIB_OBJ:.o=.d) $(foreach p,$(PROGRAMS),$($p_OBJ:.o=.d))
 
+# The sandbox's parts as an archive, for the tests that call them.
+SANDBOX := $(O)/libsandbox.a
+$(SANDBOX): $(filter-out %/main.o,$(paybell-sandbox_OBJ))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
 # ---- unit tests: one program, check(3) ---------------------------------------------------------------------------
 
 UNIT_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tests/unit/*.c))
-$(O)/tests/unit-tests: $(UNIT_OBJ) $(LIB)
+$(O)/tests/unit-tests: $(UNIT_OBJ) $(SANDBOX) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $(UNIT_OBJ) $(LIB) $(shell pkg-config --libs check) $(LDLIBS)
+	$(CC) $(LDFLAGS) -o $@ $(UNIT_OBJ) $(SANDBOX) $(LIB) $(shell pkg-config --libs check) $(LDLIBS)
 -include $(UNIT_OBJ:.o=.d)
 
 unit-tests: $(O)/tests/unit-tests
@@ -125,6 +131,18 @@ $(O)/tests/load: $(LOAD_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $(LOAD_OBJ) -lm
 -include $(LOAD_OBJ:.o=.d)
+
+# ---- make bench: ratios against baselines of the same run; PARTS="payments latency" runs some ----------------------------
+
+BARE_OBJ := $(O)/tests/bench/bare_ledger.o
+$(O)/tests/bare-ledger: $(BARE_OBJ) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $(BARE_OBJ) $(LIB) $(LDLIBS)
+-include $(BARE_OBJ:.o=.d)
+
+bench: $(BIN) $(O)/tests/load $(O)/tests/bare-ledger | deps
+	PAYBELL_BIN=$(abspath $(O))/bin /usr/bin/python3 tests/bench/bench.py $(PARTS)
+.PHONY: bench
 
 # ---- the whole suite ----------------------------------------------------------------------------------------------
 
@@ -145,9 +163,9 @@ FUZZ_EACH = $(shell each=$$(($(SECONDS) / $(words $(FUZZERS)))); echo $$((each >
 fuzz:
 	$(MAKE) SAN=fuzz fuzz-run
 
-$(FUZZERS): $(O)/fuzz/%: $(O)/tests/fuzz/fuzz_%.o $(LIB)
+$(FUZZERS): $(O)/fuzz/%: $(O)/tests/fuzz/fuzz_%.o $(SANDBOX) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB) $(LDLIBS)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(SANDBOX) $(LIB) $(LDLIBS)
 
 fuzz-run: $(FUZZERS)
 	@set -e; seeds=$$(mktemp -d); trap 'rm -rf "$$seeds"' EXIT; \
