@@ -299,8 +299,8 @@ static int prepare(struct exchange *x, const struct transfer_request *request,
 		buf_release(&x->response);
 	buf_clear(&x->body);
 	buf_clear(&x->response);
-	x->response.max_bytes = request->response_max > 0 ? request->response_max
-							  : TRANSFER_RESPONSE_MAX;
+	x->response.max_bytes =
+		request->response_max > 0 ? request->response_max : TRANSFER_RESPONSE_MAX;
 	if (request->body != NULL && has_body)
 		buf_add(&x->body, request->body, request->body_len);
 	if (has_body) {
@@ -624,6 +624,7 @@ struct stream *stream_open(struct exchange_door *t,
 	curl_easy_setopt(s->easy, CURLOPT_HEADERFUNCTION, on_stream_line);
 	curl_easy_setopt(s->easy, CURLOPT_HEADERDATA, s);
 	curl_easy_setopt(s->easy, CURLOPT_WRITEFUNCTION, drop_bytes);
+	curl_easy_setopt(s->easy, CURLOPT_SASL_IR, 1L); /* a round trip less */
 	curl_easy_setopt(s->easy, CURLOPT_USERNAME, settings->username);
 	curl_easy_setopt(s->easy, CURLOPT_PASSWORD, settings->password);
 	curl_easy_setopt(
@@ -674,7 +675,7 @@ static void finish_opening(struct stream *s, CURLcode rc)
 	if (!opening.ok)
 		say_failure(text, sizeof(text), s->easy, rc);
 	curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
-	opening.status = (int)status;
+	opening.status = status >= 400 ? (int)status : 0; /* else it refused nothing */
 	opening.text = text;
 	s->calls->opened(s->arg, &opening);
 }

@@ -27,7 +27,7 @@ struct stream_settings {
 
 struct stream_opening {
 	bool ok;
-	int status;       /* the last SMTP reply, 0 none */
+	int status;       /* the SMTP reply that refused, 0 none */
 	const char *text; /* why not; borrowed for the callback */
 };
 
