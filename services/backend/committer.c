@@ -28,6 +28,8 @@ struct committer {
 	pthread_cond_t wake;
 	struct list front, back;
 	int front_count, back_count;
+	int64_t back_since_us; /* the oldest job in the back has waited from here on, or
+				  since the last batch */
 	bool stopping, running;
 	atomic_bool hold;
 	atomic_int load;
@@ -69,24 +71,44 @@ static int take(struct list *from, int *count, struct list *batch, int most)
 	return taken;
 }
 
-#define BACK_ALONE_MAX 4 /* jobs from the back in a batch without clients */
+#define BACK_ALONE_MAX 8 /* jobs from the back in a batch without clients */
+
+/* How long the back waits for a batch of clients that it can go along with: an fsync of
+ * its own costs more than its rows. */
+#define BACK_WAIT_MS 15
 
 /* How long a batch's time may stay unwritten when nothing else is to be written. */
 #define NOTE_WAIT_MS 20
 
+static void wait_until(struct committer *c, int64_t mono_us)
+{
+	struct timespec until = {mono_us / US_PER_S, mono_us % US_PER_S * 1000};
+
+	pthread_cond_timedwait(&c->wake, &c->lock, &until);
+}
+
+/* Until a client's job is there, the back has waited long enough, or only a note is left
+ * to write. */
 static void wait_for_work(struct committer *c)
 {
-	struct timespec until;
+	int64_t began_us = clock_mono_us();
 
-	if (c->noted_head == 0) {
-		pthread_cond_wait(&c->wake, &c->lock);
-		return;
+	while (!c->stopping && list_empty(&c->front)) {
+		int64_t now_us = clock_mono_us();
+
+		if (!list_empty(&c->back)) {
+			if (c->back_count >= BACK_ALONE_MAX ||
+			    now_us >= c->back_since_us + BACK_WAIT_MS * US_PER_MS)
+				return;
+			wait_until(c, c->back_since_us + BACK_WAIT_MS * US_PER_MS);
+		} else if (c->noted_head != 0) {
+			if (now_us >= began_us + NOTE_WAIT_MS * US_PER_MS)
+				return;
+			wait_until(c, began_us + NOTE_WAIT_MS * US_PER_MS);
+		} else {
+			pthread_cond_wait(&c->wake, &c->lock);
+		}
 	}
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += NOTE_WAIT_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
-	pthread_cond_timedwait(&c->wake, &c->lock, &until);
 }
 
 /* The next batch; empty: only a note is to be written. False: stop. */
@@ -96,10 +118,10 @@ static bool gather(struct committer *c, struct list *batch, int *count)
 
 	list_init(batch);
 	pthread_mutex_lock(&c->lock);
-	if (list_empty(&c->front) && list_empty(&c->back) && !c->stopping)
-		wait_for_work(c);
+	wait_for_work(c);
 	*count = take(&c->front, &c->front_count, batch, c->settings.batch_max);
 	*count += take(&c->back, &c->back_count, batch, *count > 0 ? 1 : BACK_ALONE_MAX);
+	c->back_since_us = clock_mono_us();
 	go_on = *count > 0 || !c->stopping;
 	pthread_mutex_unlock(&c->lock);
 	return go_on;
@@ -300,6 +322,8 @@ bool committer_put(struct committer *c, enum committer_queue queue, struct job *
 		(front ? c->front_count : c->back_count) < c->settings.queue_max &&
 		!(front && atomic_load_explicit(&c->hold, memory_order_relaxed));
 	if (taken) {
+		if (!front && list_empty(&c->back))
+			c->back_since_us = clock_mono_us();
 		list_append(front ? &c->front : &c->back, &j->link);
 		*(front ? &c->front_count : &c->back_count) += 1;
 		atomic_fetch_add(&c->load, 1);

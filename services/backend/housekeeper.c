@@ -13,8 +13,10 @@
 #define PAUSE_MS        500
 #define FORGET_EVERY_MS 60000
 #define FORGET_LIMIT    500
-#define WAL_FRAME_BYTES                                                                  \
-	4120 /* a page of 4,096 and its header, sqlite.org/fileformat2.html section 4 */
+/* A page of 4,096 and its header: sqlite.org/fileformat2.html section 4. */
+#define WAL_FRAME_BYTES  4120
+#define WAL_CYCLE_FRAMES 4096 /* 16 MB */
+#define WAL_REST_FRAMES  1024 /* moved within a few milliseconds */
 
 struct housekeeper {
 	struct housekeeper_settings settings;
@@ -105,6 +107,16 @@ static int run_checkpoint(struct housekeeper *h, enum db_checkpoint mode, int *w
 	return rc;
 }
 
+/* The log is started from its beginning again when it has reached its maximum, and also
+ * before that as soon as little is left to be moved: then the pause is short, and writing
+ * over a file costs less to sync than making it longer. */
+static bool wants_restart(struct housekeeper *h, int wal, int moved)
+{
+	if ((int64_t)wal * WAL_FRAME_BYTES >= h->settings.wal_max_bytes)
+		return true;
+	return wal >= WAL_CYCLE_FRAMES && wal - moved <= WAL_REST_FRAMES;
+}
+
 static void checkpoint(struct housekeeper *h)
 {
 	int wal = 0, moved = 0;
@@ -112,8 +124,12 @@ static void checkpoint(struct housekeeper *h)
 
 	if (run_checkpoint(h, DB_CHECKPOINT_PASSIVE, &wal, &moved) < 0)
 		return;
+	/* The second one finds only what was written during the first. */
+	if (wal >= WAL_CYCLE_FRAMES &&
+	    run_checkpoint(h, DB_CHECKPOINT_PASSIVE, &wal, &moved) < 0)
+		return;
 	bytes = (int64_t)wal * WAL_FRAME_BYTES;
-	if (bytes >= h->settings.wal_max_bytes) {
+	if (wants_restart(h, wal, moved)) {
 		metric_add(&restarts_total, 1);
 		if (run_checkpoint(h, DB_CHECKPOINT_RESTART, &wal, &moved) == 0)
 			bytes = 0;

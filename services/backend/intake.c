@@ -35,6 +35,7 @@ struct intake {
 	struct redis_args *args;
 	struct loop_timer *gather, *again;
 	struct list refused; /* jobs that the committer did not take or could not write */
+	struct list spare;   /* finished jobs, used again: they are large */
 	int jobs;
 	bool reading, draining;
 	char from[ENTRY_ID_SIZE]; /* ">" new ones, else pending ones after this id */
@@ -130,7 +131,7 @@ static void on_job_done(void *arg)
 	}
 	metric_add(&records_total, w->record_count);
 	acknowledge(in, w);
-	mem_free(w);
+	list_append(&in->spare, &w->link);
 	in->jobs--;
 	read_more(in);
 }
@@ -170,8 +171,11 @@ static void take_entry(struct intake *in, struct intake_job *w,
 
 static void take_entries(struct intake *in, const struct redisReply *entries)
 {
-	struct intake_job *w = mem_alloc(sizeof *w);
+	struct list *node = list_pop(&in->spare);
+	struct intake_job *w = node == NULL ? mem_alloc(sizeof *w)
+					    : container_of(node, struct intake_job, link);
 
+	w->entry_count = w->record_count = 0;
 	w->intake = in;
 	w->job.apply = job_apply;
 	w->job.finish = job_finish;
@@ -292,6 +296,7 @@ int intake_start(struct intake **out, const struct intake_settings *settings,
 	in->settings = *settings;
 	in->args = redis_args_new();
 	list_init(&in->refused);
+	list_init(&in->spare);
 	mem_copy_text(in->from, sizeof in->from, "0");
 	metrics_register(&records_total, METRIC_COUNTER, "paybell_attempt_records_total",
 			 NULL, "Attempt records taken into the database.");
@@ -322,7 +327,8 @@ void intake_stop(struct intake *in)
 
 	if (in == NULL)
 		return;
-	while ((node = list_pop(&in->refused)) != NULL)
+	while ((node = list_pop(&in->refused)) != NULL ||
+	       (node = list_pop(&in->spare)) != NULL)
 		mem_free(container_of(node, struct intake_job, link));
 	loop_timer_free(in->gather);
 	loop_timer_free(in->again);
