@@ -116,9 +116,10 @@ $(SANDBOX): $(filter-out %/main.o,$(paybell-sandbox_OBJ))
 # ---- unit tests: one program, check(3) ---------------------------------------------------------------------------
 
 UNIT_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tests/unit/*.c))
-$(O)/tests/unit-tests: $(UNIT_OBJ) $(SANDBOX) $(LIB)
+TRANSPORTS := $(filter-out %/main.o,$(paybell-push_OBJ) $(paybell-email_OBJ) $(paybell-sms_OBJ))
+$(O)/tests/unit-tests: $(UNIT_OBJ) $(TRANSPORTS) $(SANDBOX) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $(UNIT_OBJ) $(SANDBOX) $(LIB) $(shell pkg-config --libs check) $(LDLIBS)
+	$(CC) $(LDFLAGS) -o $@ $(UNIT_OBJ) $(TRANSPORTS) $(SANDBOX) $(LIB) $(shell pkg-config --libs check) $(LDLIBS)
 -include $(UNIT_OBJ:.o=.d)
 
 unit-tests: $(O)/tests/unit-tests
