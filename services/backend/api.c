@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "backend/answer.h"
+#include "backend/openapi.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 
@@ -103,7 +104,7 @@ void api_handle(void *arg, struct http_request *r)
 	bool known;
 
 	metric_add(&requests_total, 1);
-	if (admin_answer(c.api->admin, r))
+	if (admin_answer(c.api->admin, r) || openapi_request(NULL, r))
 		return;
 	if (auth_check(&c.api->auth, http_header(r, "Authorization"), c.key_digest, &p) <
 	    0) {

@@ -1,4 +1,5 @@
 #include "backend/backend.h"
+#include "backend/openapi.h"
 
 int main(int argc, char **argv)
 {
@@ -19,6 +20,7 @@ int main(int argc, char **argv)
 		.ready = backend_ready,
 		.drain = backend_drain,
 		.stop = backend_stop,
+		.admin_request = openapi_request,
 	};
 
 	return service_main(&service, argc, argv);

@@ -1,5 +1,7 @@
 #include "backend/openapi.h"
 
+#include <string.h>
+
 static const unsigned char document[] = {
 #include "openapi.inc"
 };
@@ -13,4 +15,13 @@ void openapi_answer(struct http_request *r)
 			       .body_len = sizeof document,
 			       .headers = {{"Cache-Control", "max-age=300"}},
 		       });
+}
+
+bool openapi_request(void *state, struct http_request *r)
+{
+	(void)state;
+	if (strcmp(http_path(r), OPENAPI_PATH) != 0 || strcmp(http_method(r), "GET") != 0)
+		return false;
+	openapi_answer(r);
+	return true;
 }

@@ -282,4 +282,7 @@ def test_operation_paths_need_no_key(call):
 
 def test_the_document_is_served_as_it_stands(call):
     with open(DOCUMENT, "rb") as file:
-        assert call("GET", "/openapi.json", key=None).body == file.read()
+        text = file.read()
+    assert call("GET", "/openapi.json", key=None).body == text
+    admin = http_call(call.suite.addresses["backend"]["admin"], "GET", "/openapi.json")
+    assert (admin.status, admin.body) == (200, text)
