@@ -8,7 +8,7 @@ WORDS = (
     (r"\b(registry|deb|archive|security|proxy|index|static|mirrors?|files)\.[a-z0-9-]+(\.[a-z0-9-]+)*\.?(org|com|io|net)\b",
      "a package registry's host"),
     (r"(?i)\b(issue|ticket)s? *#?\d+\b", "an issue's number: say what it is about"),
-    (r"(?i)\b(filed by|in|by) an? (previous |earlier )?session\b", "how the work was organised"),
+    (r"(?i)\bfiled by an? session\b|\b(previous|earlier) session\b", "how the work was organised"),
     (r"\b(AI|LLM|GPT|ChatGPT|Claude|Anthropic|OpenAI|Copilot)\b|(?i:\bsub-?agents?\b|\bco-authored-by\b)",
      "a tool that somebody wrote with"),
     (r"\b(TODO|FIXME|HACK)\b|(?i:\bfor now\b)", "unfinished work: finish it or write it down as a limit"),
