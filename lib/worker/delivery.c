@@ -91,15 +91,23 @@ static void leave_lane(struct worker *w, struct delivery *d)
 		make_ready(w, n);
 }
 
-void delivery_granted(struct worker *w, struct delivery *d)
+static void drop_recipient(struct delivery *d)
 {
-	if (lanes_is_first(&d->lane)) {
-		make_ready(w, d);
-		return;
-	}
-	delivery_set_state(w, d, DELIVERY_WAITING);
 	mem_free(d->recipient);
 	d->recipient = NULL;
+}
+
+void delivery_granted(struct worker *w, struct delivery *d)
+{
+	if (!lanes_is_first(&d->lane)) {
+		delivery_set_state(w, d, DELIVERY_WAITING);
+		drop_recipient(d);
+		return;
+	}
+	/* A scan can find more than the window of them; they are large, and read again. */
+	if (w->states[DELIVERY_READY] >= (size_t)w->settings.window)
+		drop_recipient(d);
+	make_ready(w, d);
 }
 
 void delivery_park(struct worker *w, struct delivery *d, int64_t wait_ms)
@@ -126,8 +134,7 @@ void delivery_end(struct worker *w, struct delivery *d, const struct attempt *a)
 {
 	unlink_all(w, d);
 	delivery_set_state(w, d, DELIVERY_SETTLING);
-	mem_free(d->recipient);
-	d->recipient = NULL;
+	drop_recipient(d);
 	settle_end(w, d, a);
 }
 

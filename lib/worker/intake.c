@@ -263,7 +263,9 @@ static void on_task(void *arg)
 {
 	struct worker *w = arg;
 	struct intake *in = &w->intake;
-	size_t room = delivery_room(w);
+	/* A scan takes up what is ours already, however much: nothing is sent before it has
+	 * ended, so to wait for room would be to wait for ever. */
+	size_t room = in->mode == INTAKE_SCAN ? READ_MAX : delivery_room(w);
 
 	if (in->mode == INTAKE_OFF || in->reading || in->creating || w->draining ||
 	    w->log_full || room == 0)
