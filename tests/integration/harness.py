@@ -70,6 +70,13 @@ def http_call(address, method, path, body=None, headers=None, timeout=30):
         connection.close()
 
 
+def api_requests(admin):
+    """How many requests the backend's API has taken, from its metrics."""
+    text = http_call(admin, "GET", "/metrics").body.decode()
+    values = [line.split()[-1] for line in text.splitlines() if line.startswith("paybell_http_requests_total ")]
+    return int(values[0])
+
+
 class Redis:
     """As much of RESP as the tests need, over a unix socket."""
 

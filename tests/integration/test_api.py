@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import KEYS, http_call, wait_until
+from harness import KEYS, api_requests, http_call, wait_until
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -175,15 +175,14 @@ def test_a_request_under_a_key_in_flight_gets_409(suite, database):
     """The test holds the database's write lock, so the first one waits for its commit."""
     lock = sqlite3.connect(database.path, isolation_level=None, timeout=10)
     lock.execute("BEGIN IMMEDIATE")
-    answers = []
+    answers, admin = [], suite.addresses["backend"]["admin"]
+    before = api_requests(admin)
     first = threading.Thread(target=lambda: answers.append(
         suite.pay("alice", "bob", "4.00", headers={"Idempotency-Key": "flight"})))
     first.start()
     try:
-        def refused():
-            answer = suite.pay("alice", "bob", "4.00", headers={"Idempotency-Key": "flight"}, timeout=1)
-            return answer if answer.status == 409 else None
-        answer = wait_until(refused, 3, "a 409")
+        wait_until(lambda: api_requests(admin) > before, 3, "the first request")
+        answer = suite.pay("alice", "bob", "4.00", headers={"Idempotency-Key": "flight"}, timeout=3)
         assert_problem(answer, 409, "in-progress", "Idempotency-Key")
         assert int(answer.headers["Retry-After"]) >= 1
     finally:
@@ -213,7 +212,7 @@ def test_a_transaction_tells_its_whole_timeline(suite):
     assert [e["direction"] for e in told["events"]] == ["debit", "credit"]
     for event in told["events"]:
         for channel, state in event["channels"].items():
-            final = [a for a in state["attempts"] if a.get("final")]
+            final = [a for a in state["attempts"] if a.get("final") and "device_id" not in a]
             assert len(final) == 1 and final[0]["channel"] == channel, state
             assert final[0]["started_us"] >= times["accepted_us"]
         assert any("device_id" in a for a in event["channels"]["push"]["attempts"])
@@ -363,10 +362,3 @@ def test_every_process_answers_its_operator(suite):
 def test_the_api_serves_health_without_a_key(suite):
     assert suite.api("GET", "/healthz", key=None).status == 200
     assert suite.api("GET", "/readyz", key=None).status == 200
-
-
-def test_the_api_describes_itself(suite):
-    answer = suite.api("GET", "/openapi.json")
-    assert answer.status == 200
-    assert answer.json["openapi"].startswith("3.")
-    assert "/transactions" in answer.json["paths"]

@@ -1,7 +1,9 @@
 """One part stopped, slow or wiped: nobody else notices, and nothing is lost."""
+import signal
 import threading
+import time
 
-from harness import WORKERS, wait_until
+from harness import WORKERS, http_call, wait_until
 
 
 def prepare(suite):
@@ -58,6 +60,25 @@ def test_a_killed_worker_loses_nothing(own, database):
     texts = {m["body"] if isinstance(m["body"], str) else str(m["body"]) for m in own.inbox("sms")}
     assert len(texts) >= 21
     assert len(own.inbox("sms")) >= head  # what was in flight may repeat
+
+
+def test_a_worker_that_stood_still_goes_on_and_spins_on_no_retry(bare, database):
+    """SIGSTOP for longer than its claim lives, then errors enough that retries fall due
+    together: each message still arrives, and the worker answers its operator."""
+    bare.settings["CLAIM_IDLE"] = "3s"
+    bare.start_all()
+    prepare(bare)
+    bare.fault("sms", latency_ms=300)
+    pay_many(bare, 20)
+    worker = bare.processes["sms"]
+    worker.popen.send_signal(signal.SIGSTOP)
+    time.sleep(4)  # the claim's age is what is tested: there is nothing to poll for
+    worker.popen.send_signal(signal.SIGCONT)
+    bare.fault("sms", error_rate=0.3)
+    pay_many(bare, 20, first=20)
+    wait_ended(database, *WORKERS)
+    assert database.final_counts() == {1: database.head() * len(WORKERS)}
+    assert http_call(bare.addresses["sms"]["admin"], "GET", "/readyz", timeout=5).status == 200
 
 
 def test_redis_stopped_means_201_all_the_same_and_everything_arrives(own, database):

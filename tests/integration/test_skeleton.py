@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from harness import BIN, SERVICES, environment, http_call, wait_until
+from harness import BIN, SERVICES, api_requests, environment, http_call, wait_until
 
 PROGRAMS = [f"paybell-{name}" for name in SERVICES]
 
@@ -109,26 +109,19 @@ def test_the_backend_finishes_what_it_took_before_it_ends(own):
     """A POST that is on its way when SIGTERM comes is answered."""
     own.add_user("alice")
     admin = own.addresses["backend"]["admin"]
-    before = _requests(admin)
+    before = api_requests(admin)
     lock = sqlite3.connect(own.database, isolation_level=None, timeout=10)
     lock.execute("BEGIN IMMEDIATE")
     answers = []
     payer = threading.Thread(target=lambda: answers.append(own.pay(None, "alice", "1.00")))
     payer.start()
-    wait_until(lambda: _requests(admin) > before, 5, "the request")
+    wait_until(lambda: api_requests(admin) > before, 5, "the request")
     own.processes["backend"].tell(signal.SIGTERM)
     lock.execute("ROLLBACK")
     lock.close()
     payer.join(15)
     own.stop("backend")
     assert answers and answers[0].status == 201
-
-
-def _requests(admin):
-    """Requests that the API has taken."""
-    text = http_call(admin, "GET", "/metrics").body.decode()
-    values = [line.split()[-1] for line in text.splitlines() if line.startswith("paybell_http_requests_total ")]
-    return int(values[0])
 
 
 def test_workers_wait_for_the_database_and_redis(bare):
