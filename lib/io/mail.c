@@ -360,9 +360,14 @@ static int pull(struct session *s)
 	char bytes[4096];
 	ssize_t n;
 
-	while ((n = stream_recv(s->stream, bytes, sizeof(bytes))) > 0)
+	/* A short read was the last: level triggered, what comes later says so. */
+	do {
+		n = stream_recv(s->stream, bytes, sizeof(bytes));
+		if (n < 0)
+			return -1;
 		smtp_dialogue_read(&s->mail->dialogue, bytes, (size_t)n);
-	return n < 0 ? -1 : 0;
+	} while (n == sizeof(bytes));
+	return 0;
 }
 
 /* The mail may have come to its end. */
