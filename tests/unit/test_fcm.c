@@ -1,7 +1,6 @@
 #include <check.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "push/access_token.h"
 #include "push/fcm.h"
 #include "transport_fixture.h"
@@ -47,7 +46,7 @@ START_TEST(a_message_goes_to_its_device_with_its_key_everywhere)
 		"\"apns\":{\"headers\":{\"apns-priority\":\"10\","
 		"\"apns-collapse-id\":\"KEY\"}}}}");
 	buf_release(&scratch);
-	mem_free(state);
+	transport_state_free(&fcm_transport, state);
 }
 END_TEST
 
@@ -72,7 +71,7 @@ START_TEST(the_longest_message_is_within_4096_bytes)
 	ck_assert_int_eq(fcm_transport.build(state, &m, &r, &scratch, &e), 0);
 	ck_assert_uint_lt(r.body_len, 4096);
 	buf_release(&scratch);
-	mem_free(state);
+	transport_state_free(&fcm_transport, state);
 }
 END_TEST
 
@@ -116,7 +115,7 @@ START_TEST(answers_are_judged_by_fcms_own_word)
 		ck_assert_msg(v.status == cases[i].is && v.reason == cases[i].why,
 			      "%d %s", cases[i].status, cases[i].body);
 	}
-	mem_free(state);
+	transport_state_free(&fcm_transport, state);
 }
 END_TEST
 

@@ -1,7 +1,6 @@
 #include <check.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "email/smtp.h"
 #include "transport_fixture.h"
 
@@ -39,7 +38,7 @@ START_TEST(a_message_is_a_mail_with_a_stable_id)
 	ck_assert_ptr_null(r.username);
 	ck_assert(!r.starttls_required);
 	buf_release(&scratch);
-	mem_free(state);
+	transport_state_free(&smtp_transport, state);
 }
 END_TEST
 
@@ -64,7 +63,7 @@ START_TEST(the_login_goes_along)
 	ck_assert_str_eq(r.hello, "mx.example.com");
 	ck_assert(r.starttls_required);
 	buf_release(&scratch);
-	mem_free(state);
+	transport_state_free(&smtp_transport, state);
 }
 END_TEST
 
@@ -82,7 +81,7 @@ START_TEST(an_address_that_is_none_ends_as_a_bad_address)
 	ck_assert_int_lt(smtp_transport.build(state, &m, &r, &scratch, &e), 0);
 	ck_assert_int_eq(e.code, ERR_INVALID);
 	buf_release(&scratch);
-	mem_free(state);
+	transport_state_free(&smtp_transport, state);
 }
 END_TEST
 
@@ -111,7 +110,7 @@ START_TEST(replies_are_judged_by_their_class)
 		ck_assert_int_eq(v.status, cases[i].is);
 		ck_assert_int_eq(v.reason, cases[i].why);
 	}
-	mem_free(state);
+	transport_state_free(&smtp_transport, state);
 }
 END_TEST
 
@@ -128,7 +127,7 @@ START_TEST(a_server_that_refuses_the_session_ends_no_message)
 	smtp_transport.judge(state, &result, &v);
 	ck_assert_int_eq(v.status, ATTEMPT_RETRYING);
 	ck_assert_int_eq(v.reason, REASON_UNAUTHORIZED);
-	mem_free(state);
+	transport_state_free(&smtp_transport, state);
 }
 END_TEST
 

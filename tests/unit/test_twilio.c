@@ -1,7 +1,6 @@
 #include <check.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "sms/twilio.h"
 #include "transport_fixture.h"
 
@@ -41,7 +40,7 @@ START_TEST(a_message_is_one_form)
 	ck_assert_str_eq(r.username, SID);
 	ck_assert_str_eq(r.password, "t");
 	buf_release(&scratch);
-	mem_free(state);
+	transport_state_free(&twilio_transport, state);
 }
 END_TEST
 
@@ -62,7 +61,7 @@ START_TEST(a_messaging_service_is_named_as_such)
 		r.body, "&MessagingServiceSid=MG0123456789abcdef0123456789abcdef&"));
 	ck_assert_ptr_null(strstr(r.body, "From="));
 	buf_release(&scratch);
-	mem_free(state);
+	transport_state_free(&twilio_transport, state);
 }
 END_TEST
 
@@ -77,7 +76,7 @@ START_TEST(an_answer_with_a_sid_is_delivered)
 	v = transport_judge(&twilio_transport, state, 201, "oops");
 	ck_assert_int_eq(v.status, ATTEMPT_DELIVERED);
 	ck_assert_str_eq(v.provider_id, "");
-	mem_free(state);
+	transport_state_free(&twilio_transport, state);
 }
 END_TEST
 
@@ -111,7 +110,7 @@ START_TEST(refusals_are_told_apart)
 		ck_assert_msg(v.status == cases[i].is && v.reason == cases[i].why,
 			      "%d %s", cases[i].status, cases[i].body);
 	}
-	mem_free(state);
+	transport_state_free(&twilio_transport, state);
 }
 END_TEST
 
@@ -123,10 +122,10 @@ START_TEST(what_is_ambiguous_is_retried_unless_told_otherwise)
 	void *state = state_of(good);
 
 	ck_assert(twilio_transport.retry_ambiguous(state));
-	mem_free(state);
+	transport_state_free(&twilio_transport, state);
 	state = state_of(fail);
 	ck_assert(!twilio_transport.retry_ambiguous(state));
-	mem_free(state);
+	transport_state_free(&twilio_transport, state);
 }
 END_TEST
 

@@ -4,6 +4,17 @@
 
 #include "base/mem.h"
 
+/* A process keeps its settings' texts for ever; a test does not. */
+void transport_state_free(const struct transport *t, void *state)
+{
+	for (const struct setting *s = t->settings; s->name; s++) {
+		if (s->kind == SETTING_TEXT || s->kind == SETTING_SECRET ||
+		    s->kind == SETTING_WORD)
+			mem_free(*(char **)((char *)state + s->offset));
+	}
+	mem_free(state);
+}
+
 void *transport_state(const struct transport *t, const char *const *environment,
 		      struct err *e)
 {
@@ -15,7 +26,7 @@ void *transport_state(const struct transport *t, const char *const *environment,
 	if (config_load(tables, 1, argv, (char **)environment, NULL, e) == 0 &&
 	    (!t->check || t->check(state, e) == 0))
 		return state;
-	mem_free(state);
+	transport_state_free(t, state);
 	return NULL;
 }
 

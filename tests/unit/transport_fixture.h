@@ -6,9 +6,10 @@
 
 /* A state of the transport's own with settings from NAME=value strings (NULL-ended, with
  * PAYBELL_) and check() called; NULL with *e filled when one of them refuses. The
- * caller's: mem_free(). */
+ * caller's: transport_state_free(). */
 void *transport_state(const struct transport *t, const char *const *environment,
 		      struct err *e);
+void transport_state_free(const struct transport *t, void *state);
 
 /* Alice's event: "-15.00 USD to bob, Lunch"; with one device. Static storage, fresh. */
 struct recipient *transport_recipient(void);
