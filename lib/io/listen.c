@@ -78,6 +78,15 @@ static int open_unix(int *fds, int count, const char *path, struct err *e)
 
 /* ---- TCP ---- */
 
+/* Judged here: getaddrinfo() would take 99999 and wrap it. */
+static bool is_port(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len > 0 && len < PORT_TEXT_MAX && strspn(text, "0123456789") == len &&
+	       strtol(text, NULL, 10) <= UINT16_MAX;
+}
+
 /* "host:port" or "[v6]:port" into its parts. */
 static int split(const char *address, char *host, size_t host_size, const char **port,
 		 struct err *e)
@@ -92,9 +101,7 @@ static int split(const char *address, char *host, size_t host_size, const char *
 	} else if (len > 0 && memchr(address, ':', len) != NULL) {
 		len = 0; /* a bare v6 address: where would the port begin? */
 	}
-	if (len == 0 || len >= host_size || strlen(colon + 1) >= PORT_TEXT_MAX ||
-	    colon[1] == '\0' || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-	    atoi(colon + 1) > UINT16_MAX)
+	if (len == 0 || len >= host_size || !is_port(colon + 1))
 		return err_set(e, ERR_INVALID,
 			       "\"%s\" is not host:port, [v6]:port or unix:/path",
 			       address);
