@@ -20,7 +20,7 @@ struct smtp_decision {
 	char text[SMTP_DECISION_TEXT_MAX];
 	int latency_ms;
 	bool hang;   /* never answered; until smtp_server_drop_hung() */
-	bool reset;  /* closed after half of the answer */
+	bool reset;  /* closed in the middle of the answer's status */
 	bool outage; /* closed without one */
 };
 
