@@ -100,7 +100,7 @@ def test_a_mail_of_smtplib_arrives_whole(sandbox):
     assert first["to"] == "bob@example.com" and second["to"] == "a@example.com,b@example.com"
     assert first["key"] == "evt_1.email@paybell.example"
     assert first["subject"] == "Grüße 🎉"
-    got = email.message_from_string(first["raw"], policy=email.policy.default)
+    got = email.message_from_bytes(first["raw"].encode(), policy=email.policy.default)
     assert got.get_body(("plain",)).get_content().splitlines() == ["Zahlung: 15,00 €", ".dot"]
     shown = sandbox.call("GET", f"/inbox/{first['n']}").json
     assert shown["text"].split() == ["Zahlung:", "15,00", "€", ".dot"]
