@@ -2,32 +2,53 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "base/log.h"
 
 /* getrandom(2) costs a system call, and an id needs five bytes: each thread keeps a few
  * hundred bytes in stock. What was given out is wiped, and a fork throws the stock away,
- * or parent and child would hand out the same bytes. */
+ * or parent and child would hand out the same bytes. The child counts it as it is made:
+ * to ask getpid(2) each time would be the system call that the stock saves. */
 
 #define STOCK_BYTES 512
 
 struct stock {
-	pid_t owner; /* 0: never filled */
+	unsigned filled_in; /* which generation; 0: never filled */
 	size_t left;
 	unsigned char bytes[STOCK_BYTES];
 };
 
 struct spread {
-	pid_t owner;
+	unsigned seeded_in;
 	uint64_t s[4];
 };
 
 static _Thread_local struct stock stock;
 static _Thread_local struct spread spread;
+static unsigned generation =
+	1; /* forks up to this process; a child is one thread when it counts */
+
+static void count_fork(void)
+{
+	generation++;
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(NULL, NULL, count_fork);
+}
+
+static unsigned current_generation(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, watch_forks);
+	return generation;
+}
 
 static void from_kernel(unsigned char *out, size_t len)
 {
@@ -51,9 +72,9 @@ void random_bytes(void *out, size_t len)
 		from_kernel(out, len);
 		return;
 	}
-	if (stock.owner != getpid() || stock.left < len) {
+	if (stock.filled_in != current_generation() || stock.left < len) {
 		from_kernel(stock.bytes, sizeof(stock.bytes));
-		stock.owner = getpid();
+		stock.filled_in = current_generation();
 		stock.left = sizeof(stock.bytes);
 	}
 	stock.left -= len;
@@ -88,10 +109,10 @@ uint64_t random_below(uint64_t bound)
 	uint64_t skewed, x;
 
 	assert(bound > 0);
-	if (spread.owner != getpid()) {
+	if (spread.seeded_in != current_generation()) {
 		random_bytes(spread.s, sizeof(spread.s));
 		spread.s[0] |= 1; /* all zeros is the one state it never leaves */
-		spread.owner = getpid();
+		spread.seeded_in = current_generation();
 	}
 	/* 2^64 mod bound numbers are dropped, or the low results would come more often.
 	 */

@@ -175,6 +175,20 @@ void store_close(struct store *s)
 	s->lock_fd = -1;
 }
 
+int store_snapshot_begin(struct store *s, struct err *e)
+{
+	return db_exec(s->db, "BEGIN", e);
+}
+
+void store_snapshot_end(struct store *s)
+{
+	struct err ignored = ERR_INIT;
+
+	/* An error may have ended it already. */
+	if (db_in_transaction(s->db))
+		db_exec(s->db, "COMMIT", &ignored);
+}
+
 int store_prepare(struct store *s, const char *const *sql, struct db_stmt **stmts,
 		  int count, struct err *e)
 {

@@ -174,6 +174,9 @@ void recipient_close(struct worker *w);
 /* 1 *out (the caller's: mem_free) is filled, 0 no such event, -1 the database failed (it
  * is closed then, and opened anew by a tick). */
 int recipient_read(struct worker *w, int64_t sequence, struct recipient **out);
+/* The reads in between are of one snapshot. */
+void recipient_begin(struct worker *w);
+void recipient_end(struct worker *w);
 /* Why nothing is to be sent; REASON_NONE: it is. Pure. */
 enum attempt_reason recipient_suppressed(const struct transport *t,
 					 const struct recipient *r);

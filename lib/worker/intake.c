@@ -171,7 +171,8 @@ static int take(struct worker *w, const struct entry *en)
 
 static void take_all(struct worker *w, const struct redisReply *entries, bool claimed)
 {
-	for (size_t i = 0; i < redis_count(entries); i++) {
+	recipient_begin(w);
+	for (size_t i = 0; i < redis_count(entries) && w->database_open; i++) {
 		struct entry en;
 
 		/* A deleted one that XAUTOCLAIM of an older server hands out. */
@@ -179,8 +180,9 @@ static void take_all(struct worker *w, const struct redisReply *entries, bool cl
 			continue;
 		read_entry(&en, redis_at(entries, i), claimed);
 		if (take(w, &en) < 0)
-			return;
+			break;
 	}
+	recipient_end(w);
 }
 
 /* ---- reading ---- */
@@ -263,8 +265,8 @@ static void on_task(void *arg)
 {
 	struct worker *w = arg;
 	struct intake *in = &w->intake;
-	/* A scan takes up what is ours already, however much: nothing is sent before it has
-	 * ended, so to wait for room would be to wait for ever. */
+	/* A scan takes up what is ours already, however much: nothing is sent before it
+	 * has ended, so to wait for room would be to wait for ever. */
 	size_t room = in->mode == INTAKE_SCAN ? READ_MAX : delivery_room(w);
 
 	if (in->mode == INTAKE_OFF || in->reading || in->creating || w->draining ||

@@ -41,6 +41,18 @@ static void lose(struct worker *w)
 	intake_stop(w);
 }
 
+void recipient_begin(struct worker *w)
+{
+	if (store_snapshot_begin(&w->store, &w->database_error) < 0)
+		lose(w);
+}
+
+void recipient_end(struct worker *w)
+{
+	if (w->database_open)
+		store_snapshot_end(&w->store);
+}
+
 /* Devices are the larger part of a recipient: only who sends to them pays for them. */
 int recipient_read(struct worker *w, int64_t sequence, struct recipient **out)
 {
