@@ -65,8 +65,7 @@ struct delivery {
 	char entry_id[ENTRY_ID_SIZE];
 	int64_t sequence, event_us;
 	char event_id[ID_SIZE], user_id[USER_ID_MAX + 1];
-	int attempt;  /* that were made */
-	bool claimed; /* the entry was another's, or an earlier self's */
+	int attempt; /* that were made */
 	bool replay, late;
 	unsigned seen;               /* the scan that found it among our own entries */
 	int64_t renewed_us;          /* monotonic */

@@ -118,7 +118,6 @@ static int hold(struct worker *w, const struct entry *en, struct recipient *r)
 {
 	struct delivery *d = delivery_new(w, en->sequence, en->id);
 
-	d->claimed = en->claimed;
 	d->replay = en->replay;
 	d->late = en->claimed || en->replay;
 	d->seen = w->intake.scan;

@@ -38,7 +38,7 @@ void tally_init(struct tally *t, const char *channel)
 	metrics_register(&t->claimed, METRIC_COUNTER, "paybell_claimed_total", t->channel,
 			 "Entries taken over from other workers.");
 	metrics_register(&t->duplicates, METRIC_COUNTER, "paybell_duplicates_total",
-			 t->channel, "Entries acknowledged unsent: another one is it.");
+			 t->channel, "Entries of events that were being sent already.");
 }
 
 void tally_record(struct tally *t, const struct attempt *a)
