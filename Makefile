@@ -117,9 +117,10 @@ $(SANDBOX): $(filter-out %/main.o,$(paybell-sandbox_OBJ))
 
 UNIT_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tests/unit/*.c))
 TRANSPORTS := $(filter-out %/main.o,$(paybell-push_OBJ) $(paybell-email_OBJ) $(paybell-sms_OBJ))
-$(O)/tests/unit-tests: $(UNIT_OBJ) $(TRANSPORTS) $(SANDBOX) $(LIB)
+CLI := $(filter-out %/main.o,$(paybell_OBJ))
+$(O)/tests/unit-tests: $(UNIT_OBJ) $(TRANSPORTS) $(CLI) $(SANDBOX) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $(UNIT_OBJ) $(TRANSPORTS) $(SANDBOX) $(LIB) $(shell pkg-config --libs check) $(LDLIBS)
+	$(CC) $(LDFLAGS) -o $@ $(UNIT_OBJ) $(TRANSPORTS) $(CLI) $(SANDBOX) $(LIB) $(shell pkg-config --libs check) $(LDLIBS)
 -include $(UNIT_OBJ:.o=.d)
 
 unit-tests: $(O)/tests/unit-tests

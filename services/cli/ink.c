@@ -60,7 +60,7 @@ static void add_escaped(struct buf *out, const char *text)
 
 void ink_text(struct ink *k, enum tint tint, const char *text)
 {
-	bool tinted = k->colour && tint != TINT_NONE;
+	bool tinted = k->colour && tint != TINT_NONE && text[0] != '\0';
 
 	if (tinted)
 		buf_add_text(k->out, TINTS[tint]);
