@@ -8,6 +8,7 @@ import tempfile
 
 EXAMPLE = "deploy/config/paybell.env"
 COMPOSE = "deploy/compose/compose.yaml"
+OVERLAY = "deploy/compose/compose.sandbox.yaml"
 
 
 def units(tree):
@@ -106,21 +107,26 @@ def compose(tree):
     if COMPOSE not in tree.files():
         yield COMPOSE, 1, "not there"
         return
-    document = yaml.safe_load(tree.text(COMPOSE))
-    services, known = document["services"], {name for program in programs(tree).values() for name in table(program)}
-    for name, service in services.items():
-        for other in service.get("depends_on", {}):
-            if other not in services:
-                yield COMPOSE, 1, f"{name} depends on {other}, which is not there"
-        for volume in service.get("volumes", []):
-            source = volume.split(":")[0]
-            if not source.startswith((".", "/")) and source not in document.get("volumes", {}):
-                yield COMPOSE, 1, f"{name} mounts {source}, which is not declared"
-        for secret in service.get("secrets", []):
-            if (secret if isinstance(secret, str) else secret["source"]) not in document.get("secrets", {}):
-                yield COMPOSE, 1, f"{name} wants {secret}, which is not declared"
-        for setting in service.get("environment", {}):
-            if setting.startswith("PAYBELL_") and known and setting.removesuffix("_FILE") not in known:
-                yield COMPOSE, 1, f"{name} sets {setting}, which no program has"
+    parts = [yaml.safe_load(tree.text(path)) for path in (COMPOSE, OVERLAY) if path in tree.files()]
+    document = {key: {name: value for part in parts for name, value in part.get(key, {}).items()}
+                for key in ("services", "volumes", "secrets")}
+    known = {name for program in programs(tree).values() for name in table(program)}
+    for name, service in document["services"].items():
+        for text in service_faults(name, service, document, known):
+            yield COMPOSE, 1, text
 
 
+def service_faults(name, service, document, known):
+    for other in service.get("depends_on", {}):
+        if other not in document["services"]:
+            yield f"{name} depends on {other}, which is not there"
+    for volume in service.get("volumes", []):
+        source = volume.split(":")[0]
+        if not source.startswith((".", "/")) and source not in document["volumes"]:
+            yield f"{name} mounts {source}, which is not declared"
+    for secret in service.get("secrets", []):
+        if (secret if isinstance(secret, str) else secret["source"]) not in document["secrets"]:
+            yield f"{name} wants {secret}, which is not declared"
+    for setting in service.get("environment", {}):
+        if setting.startswith("PAYBELL_") and known and setting.removesuffix("_FILE") not in known:
+            yield f"{name} sets {setting}, which no program has"

@@ -38,7 +38,7 @@ def floors(tree):
 DOORS = (
     (r"uv\.h|uv/", r"lib/io/loop\.c"),
     (r"hiredis/", r"lib/io/redis_link\.c"),
-    (r"curl/", r"lib/io/exchange\.c"),
+    (r"curl/", r"lib/io/(curl_door|exchange|stream)\.c"),
     (r"sqlite3", r"lib/io/db\.c"),
     (r"microhttpd", r"lib/io/http_server\.c"),
     (r"jwt\.h", r"lib/io/token\.c"),
@@ -48,7 +48,7 @@ DOORS = (
 
 # What comes with the C library or the kernel is nobody's door.
 SYSTEM = re.compile(r"(sys|arpa|netinet|net|linux)/\w+\.h$|"
-                    r"(assert|ctype|dirent|dlfcn|endian|errno|fcntl|float|getopt|grp|inttypes|limits|locale|math|"
+                    r"(assert|ctype|dirent|dlfcn|endian|errno|fcntl|float|getopt|grp|inttypes|limits|locale|malloc|math|"
                     r"netdb|poll|pthread|pwd|sched|semaphore|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|"
                     r"stdlib|stdnoreturn|string|strings|syslog|termios|threads|time|unistd|wchar)\.h$")
 
