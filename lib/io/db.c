@@ -102,6 +102,11 @@ void db_close(struct db *db)
 	mem_free(db);
 }
 
+void db_set_busy_ms(struct db *db, int busy_ms)
+{
+	sqlite3_busy_timeout(db->handle, busy_ms);
+}
+
 int db_exec(struct db *db, const char *sql, struct err *e)
 {
 	int rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);

@@ -198,9 +198,10 @@ static bool send_command(struct feed *f, int64_t upto)
 	return true;
 }
 
-/* The next sequences for a channel; *upto is where the cursor goes with them. The number,
- * or -1. */
-static int next_sequences(struct feed *f, int64_t out[FEED_BATCH], int64_t *upto)
+/* The next sequences for a channel, at most `limit`; *upto is where the cursor goes with
+ * them. The number, or -1. */
+static int next_sequences(struct feed *f, int64_t out[FEED_BATCH], int limit,
+			  int64_t *upto)
 {
 	struct feed_context *c = f->context;
 	struct err e = ERR_INIT;
@@ -208,7 +209,7 @@ static int next_sequences(struct feed *f, int64_t out[FEED_BATCH], int64_t *upto
 
 	if (f->sent < f->recover_until) {
 		count = deliveries_open_after(c->books->deliveries, f->channel, f->sent,
-					      out, FEED_BATCH, upto, &e);
+					      out, limit, upto, &e);
 		if (count < 0)
 			log_error("feed.read_failed", "channel=%s error=\"%s\"",
 				  f->channel, e.text);
@@ -216,7 +217,7 @@ static int next_sequences(struct feed *f, int64_t out[FEED_BATCH], int64_t *upto
 	}
 	/* The sequence has no gaps, and nothing above the cursor has ended: counting is
 	 * enough. */
-	while (count < FEED_BATCH && f->sent + count < c->head) {
+	while (count < limit && f->sent + count < c->head) {
 		out[count] = f->sent + count + 1;
 		count++;
 	}
@@ -224,15 +225,24 @@ static int next_sequences(struct feed *f, int64_t out[FEED_BATCH], int64_t *upto
 	return count;
 }
 
+int64_t feed_room(const struct feed *f)
+{
+	int64_t room =
+		f->context->queue_max - f->backlog - (int64_t)f->in_flight * FEED_BATCH;
+
+	return room > 0 ? room : 0;
+}
+
 static bool push_channel(struct feed *f)
 {
 	struct feed_context *c = f->context;
-	int64_t sequences[FEED_BATCH], upto = f->sent;
+	int64_t sequences[FEED_BATCH], upto = f->sent, room = feed_room(f);
 	int count;
 
-	if (f->backlog + (int64_t)f->in_flight * FEED_BATCH >= c->queue_max)
+	if (room == 0)
 		return false;
-	count = next_sequences(f, sequences, &upto);
+	count = next_sequences(f, sequences, room < FEED_BATCH ? (int)room : FEED_BATCH,
+			       &upto);
 	if (count < 0 || upto == f->sent)
 		return false;
 	begin_command(f, c->feed_script, 2);

@@ -73,6 +73,9 @@ void feed_reset(struct feed *f);
 /* Sends as much as may be sent. */
 void feed_push(struct feed *f);
 
+/* Entries that the stream may get before it is at its bound. */
+int64_t feed_room(const struct feed *f);
+
 /* Once a second: asks for the cursor when nothing is in flight (a wipe shows), for the
  * backlog when it was full. */
 void feed_check(struct feed *f);

@@ -194,12 +194,13 @@ static void hand_out(struct due *d)
 {
 	struct feeder *f = d->feeder;
 	struct err e = ERR_INIT;
+	int64_t room = feed_room(d->feed);
 
-	if (d->busy || d->feed->state != FEED_READY ||
-	    d->feed->backlog >= f->settings.queue_max)
+	if (d->busy || d->feed->state != FEED_READY || room == 0)
 		return;
 	d->job.count = deliveries_due(f->books.deliveries, d->feed->channel,
-				      clock_utc_us(), d->job.sequences, DUE_LIMIT, &e);
+				      clock_utc_us(), d->job.sequences,
+				      room < DUE_LIMIT ? (int)room : DUE_LIMIT, &e);
 	if (d->job.count < 0)
 		log_error("feeder.due_failed", "channel=%s error=\"%s\"",
 			  d->feed->channel, e.text);

@@ -10,7 +10,10 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 
-#define PAUSE_MS        500
+#define PAUSE_MS 500
+/* A RESTART waits for the readers with the writer's lock in its hand: for so long and no
+ * longer, then the next round tries again. */
+#define RESTART_BUSY_MS 50
 #define FORGET_EVERY_MS 60000
 #define FORGET_LIMIT    500
 /* A page of 4,096 and its header: sqlite.org/fileformat2.html section 4. */
@@ -195,6 +198,7 @@ int housekeeper_start(struct housekeeper **out,
 		mem_free(h);
 		return -1;
 	}
+	db_set_busy_ms(h->books.store.db, RESTART_BUSY_MS);
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
