@@ -76,11 +76,12 @@ def tidy(tree):
     cache = os.path.join(tree.build, "lint", "tidy")
     os.makedirs(cache, exist_ok=True)
     version = subprocess.run(["clang-tidy", "--version"], check=True, capture_output=True).stdout
-    configs = "".join(tree.text(path) for path in tree.files(r"(^|/)\.clang-tidy$"))
-    salt = version + configs.encode() + repr(FLAGS).encode()
+    configs = {os.path.dirname(path): tree.text(path) for path in tree.files(r"(^|/)\.clang-tidy$")}
     work = []
     for path in tree.c_files(r"(lib|services|tests)/"):
         if path.endswith(".c"):
+            config = "".join(text for folder, text in configs.items() if folder in ("", os.path.dirname(path)))
+            salt = version + config.encode() + repr(FLAGS).encode()
             work.append((path, os.path.join(cache, fingerprint(tree, path, salt))))
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         seen = set()  # a header's findings come with each file that includes it
