@@ -29,6 +29,10 @@ CFLAGS   += -std=c17 $(WARN) $(CFLAGS_$(SAN)) -pthread
 LDFLAGS  += $(CFLAGS_$(SAN)) $(LDFLAGS_$(SAN)) -pthread -Wl,--as-needed
 LDLIBS    = -lmicrohttpd -lhiredis -lcurl -ljansson -lsqlite3 -luv -ljwt -lcrypto -lm
 
+# One short line a step; V=1 shows the commands.
+Q   := $(if $(V),,@)
+say  = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),@:,@printf '  %-3s %s\n' $(1) $(2))
+
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -65,7 +69,8 @@ SCHEMA   := $(sort $(wildcard schema/*.sql))
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 # ---- the programs ----------------------------------------------------------------------------------------------
 
@@ -83,13 +88,15 @@ all: $(BIN)
 define program
 $(O)/bin/$1: $$($1_OBJ) $(LIB)
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS) -o $$@ $$($1_OBJ) $(LIB) $$(LDLIBS)
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$($1_OBJ) $(LIB) $$(LDLIBS)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$p)))
 
 $(O)/%.o: %.c | $(DEPS_FIRST)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The schema is compiled in: one C array a file, in order.
 $(O)/lib/store/store.o: $(O)/gen/schema.inc
@@ -111,7 +118,8 @@ $(O)/gen/inbox.inc: services/sandbox/inbox.html
 SANDBOX := $(O)/libsandbox.a
 $(SANDBOX): $(filter-out %/main.o,$(paybell-sandbox_OBJ))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 # ---- unit tests: one program, check(3) ---------------------------------------------------------------------------
 
@@ -120,7 +128,8 @@ TRANSPORTS := $(filter-out %/main.o,$(paybell-push_OBJ) $(paybell-email_OBJ) $(p
 CLI := $(filter-out %/main.o,$(paybell_OBJ))
 $(O)/tests/unit-tests: $(UNIT_OBJ) $(TRANSPORTS) $(CLI) $(SANDBOX) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $(UNIT_OBJ) $(TRANSPORTS) $(CLI) $(SANDBOX) $(LIB) $(shell pkg-config --libs check) $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(UNIT_OBJ) $(TRANSPORTS) $(CLI) $(SANDBOX) $(LIB) $(shell pkg-config --libs check) $(LDLIBS)
 -include $(UNIT_OBJ:.o=.d)
 
 unit-tests: $(O)/tests/unit-tests
@@ -131,7 +140,8 @@ unit-tests: $(O)/tests/unit-tests
 LOAD_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tests/bench/load*.c lib/base/*.c))
 $(O)/tests/load: $(LOAD_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $(LOAD_OBJ) -lm
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(LOAD_OBJ) -lm
 -include $(LOAD_OBJ:.o=.d)
 
 # ---- make bench: ratios against baselines of the same run; PARTS="payments latency" runs some ----------------------------
@@ -139,7 +149,8 @@ $(O)/tests/load: $(LOAD_OBJ)
 BARE_OBJ := $(O)/tests/bench/bare_ledger.o
 $(O)/tests/bare-ledger: $(BARE_OBJ) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $(BARE_OBJ) $(LIB) $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(BARE_OBJ) $(LIB) $(LDLIBS)
 -include $(BARE_OBJ:.o=.d)
 
 bench: $(BIN) $(O)/tests/load $(O)/tests/bare-ledger | deps
@@ -167,7 +178,8 @@ fuzz:
 
 $(FUZZERS): $(O)/fuzz/%: $(O)/tests/fuzz/fuzz_%.o $(SANDBOX) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(SANDBOX) $(LIB) $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(SANDBOX) $(LIB) $(LDLIBS)
 
 fuzz-run: $(FUZZERS)
 	@set -e; seeds=$$(mktemp -d); trap 'rm -rf "$$seeds"' EXIT; \
