@@ -1,5 +1,7 @@
 #include "store/deliveries.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "store/rows.h"
 
@@ -13,6 +15,9 @@ enum {
 	ADD_BATCH,
 	ADD_PUBLICATION,
 	DECLARE,
+	CHANNELS,
+	ABANDON,
+	FORGET_CHANNEL,
 	OPEN_AFTER,
 	HEAD,
 	FLOOR,
@@ -57,6 +62,18 @@ static const char *const SQL[STMT_COUNT] = {
 			    "published_us) VALUES (?1, ?2)",
 	[DECLARE] = "INSERT OR IGNORE INTO channels (channel, first_event, "
 		    "ended_through) VALUES (?1, ?2, ?2)",
+	[CHANNELS] = "SELECT channel FROM channels ORDER BY channel",
+	[ABANDON] =
+		"INSERT INTO deliveries (sequence, channel, status, reason, attempts, "
+		"ended_us)"
+		" SELECT e.sequence, ?1, 'failed', 'channel_removed', 0, ?2 FROM events e"
+		" LEFT JOIN deliveries d ON d.sequence = e.sequence AND d.channel = ?1"
+		" WHERE e.sequence > (SELECT ended_through FROM channels WHERE channel = "
+		"?1)"
+		" AND d.ended_us IS NULL"
+		" ON CONFLICT (sequence, channel) DO UPDATE SET status = 'failed',"
+		" reason = 'channel_removed', ended_us = ?2, next_at_us = NULL",
+	[FORGET_CHANNEL] = "DELETE FROM channels WHERE channel = ?1",
 	[OPEN_AFTER] = "SELECT e.sequence FROM events e LEFT JOIN deliveries d ON "
 		       "d.sequence = e.sequence AND d.channel = ?1"
 		       " WHERE e.sequence > ?2 AND e.sequence <= ?2 + " SCAN
@@ -228,6 +245,39 @@ int deliveries_declare(struct deliveries *d, const char *const *channels, int64_
 			return -1;
 	}
 	return 0;
+}
+
+static bool is_among(const char *channel, const char *const *channels)
+{
+	for (size_t i = 0; channels[i] != NULL; i++) {
+		if (strcmp(channels[i], channel) == 0)
+			return true;
+	}
+	return false;
+}
+
+int deliveries_undeclared(struct deliveries *d, const char *const *channels,
+			  deliveries_channel_fn *fn, void *arg, struct err *e)
+{
+	struct db_stmt *s = d->stmts[CHANNELS];
+	int count = 0, rc;
+
+	while ((rc = db_step(s, e)) == 1) {
+		if (is_among(db_text(s, 0), channels))
+			continue;
+		fn(arg, db_text(s, 0));
+		count++;
+	}
+	return rc < 0 ? -1 : count;
+}
+
+int deliveries_remove_channel(struct deliveries *d, const char *channel, int64_t now_us,
+			      struct err *e)
+{
+	if (run_channel(d->stmts[ABANDON], channel, now_us, e) < 0)
+		return -1;
+	db_bind_text(d->stmts[FORGET_CHANNEL], 1, channel);
+	return db_run(d->stmts[FORGET_CHANNEL], e) < 0 ? -1 : 0;
 }
 
 static int64_t head_of(struct deliveries *d, struct err *e)

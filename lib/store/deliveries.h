@@ -33,6 +33,15 @@ int deliveries_published(struct deliveries *d, int64_t last_event, int64_t publi
  * `head`. Inside of a batch. */
 int deliveries_declare(struct deliveries *d, const char *const *channels, int64_t head,
 		       struct err *e);
+/* Channels that have a row and are not among the NULL-ended names: fn is called for each.
+ * The number, or -1. */
+typedef void deliveries_channel_fn(void *arg, const char *channel);
+int deliveries_undeclared(struct deliveries *d, const char *const *channels,
+			  deliveries_channel_fn *fn, void *arg, struct err *e);
+/* Ends all that is open for this channel as failed: channel_removed, and forgets the
+ * channel. Inside of a batch. */
+int deliveries_remove_channel(struct deliveries *d, const char *channel, int64_t now_us,
+			      struct err *e);
 /* The next sequences after `after` that are open for this channel and not waiting in the
  * ledger, at most `limit`. *scanned_to: up to where it looked (events of one call: at
  * most DELIVERIES_SCAN_MAX). The number, or -1. */

@@ -12,6 +12,7 @@
 #include "backend/feeder.h"
 #include "backend/housekeeper.h"
 #include "backend/intake.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "wire/transaction.h"
 
@@ -23,6 +24,7 @@ struct backend {
 	const struct backend_settings *settings;
 	struct bus bus;
 	struct api api;
+	struct bus_channels removed; /* since the last start */
 	struct committer *committer;
 	struct housekeeper *housekeeper;
 	struct feeder *feeder;
@@ -44,20 +46,38 @@ static void after_batch(void *arg, int64_t head)
 	feeder_head(b->feeder, head);
 }
 
-/* New channels begin at the newest event: their history is not sent. */
+/* New channels begin at the newest event: their history is not sent. What is open for
+ * channels that are gone ends here. */
 struct declaration {
 	struct job job;
 	const struct bus_channels *channels;
+	struct bus_channels *removed;
 };
+
+static void note_removed(void *arg, const char *channel)
+{
+	struct bus_channels *removed = arg;
+
+	if (removed->count < BUS_CHANNELS_MAX)
+		mem_copy_text(removed->names[removed->count++], sizeof removed->names[0],
+			      channel);
+}
 
 static int declare_apply(struct job *j, struct books *b, int64_t now_us, struct err *e)
 {
 	struct declaration *d = container_of(j, struct declaration, job);
 	const char *names[BUS_CHANNELS_MAX + 1] = {NULL};
 
-	(void)now_us;
 	for (int i = 0; i < d->channels->count; i++)
 		names[i] = d->channels->names[i];
+	if (deliveries_undeclared(b->deliveries, names, note_removed, d->removed, e) < 0)
+		return -1;
+	for (int i = 0; i < d->removed->count; i++) {
+		log_warn("backend.channel_removed", "channel=%s", d->removed->names[i]);
+		if (deliveries_remove_channel(b->deliveries, d->removed->names[i], now_us,
+					      e) < 0)
+			return -1;
+	}
 	return deliveries_declare(b->deliveries, names, ledger_head(b->ledger), e);
 }
 
@@ -65,7 +85,8 @@ static int start_committer(struct backend *b, struct err *e)
 {
 	const struct backend_settings *s = b->settings;
 	struct declaration declaration = {.job.apply = declare_apply,
-					  .channels = &b->api.channels};
+					  .channels = &b->api.channels,
+					  .removed = &b->removed};
 	struct committer_settings settings = {
 		.database = s->common.database,
 		.queue_max = (int)s->commit_queue_max,
@@ -97,6 +118,7 @@ static int start_feeder(struct backend *b, struct err *e)
 		.common = &b->settings->common,
 		.bus = &b->bus,
 		.channels = &b->api.channels,
+		.removed = &b->removed,
 		.naming = &b->api.naming,
 		.committer = b->committer,
 		.queue_max = b->settings->queue_max,

@@ -252,9 +252,24 @@ static void on_ring_script(void *arg, const struct redisReply *reply, const stru
 	push_all(f);
 }
 
+static void delete_removed(struct feeder *f)
+{
+	struct bus_name queue, cursor;
+
+	for (int i = 0; i < f->settings.removed->count; i++) {
+		const char *channel = f->settings.removed->names[i];
+
+		redis_sendl(f->context.redis, NULL, NULL, "DEL",
+			    bus_queue(&queue, f->settings.bus, channel),
+			    bus_cursor(&cursor, f->settings.bus, channel), NULL);
+	}
+}
+
 static void on_up(void *arg)
 {
 	struct feeder *f = arg;
+
+	delete_removed(f);
 
 	redis_sendl(f->context.redis, on_feed_script, f, "SCRIPT", "LOAD", FEED_SCRIPT,
 		    NULL);

@@ -21,6 +21,7 @@ struct feeder_settings {
 	const struct common_settings *common;
 	const struct bus *bus;
 	const struct bus_channels *channels;
+	const struct bus_channels *removed; /* their streams are deleted */
 	const struct event_naming *naming;
 	struct committer *committer;
 	int64_t queue_max;

@@ -104,3 +104,20 @@ def test_names_in_redis_hold_no_contact_data(suite):
         kind = suite.redis("TYPE", key)
         dump.append(str(suite.redis("XRANGE", key, "-", "+") if kind == "stream" else suite.redis("GET", key)))
     assert "very-secret" not in "".join(dump)
+
+
+def test_a_removed_channel_ends_what_is_open_and_a_new_one_begins_at_the_newest(bare, database):
+    bare.start_redis()
+    bare.start("backend", CHANNELS="push,email")
+    bare.add_user("bob")
+    for _ in range(3):
+        assert bare.pay(None, "bob", "1.00").status == 201
+    wait_until(lambda: bare.redis("XLEN", "queue:email") == 3, 20, "email's stream to be fed")
+    bare.stop("backend")
+    bare.start("backend", CHANNELS="push,sms")
+    assert bare.pay(None, "bob", "1.00").status == 201
+    wait_until(lambda: bare.redis("XLEN", "queue:sms") == 1, 20, "sms to be fed")
+    assert bare.redis("XLEN", "queue:push") == 4
+    assert bare.redis("EXISTS", "queue:email", "cursor:email") == 0
+    ended = database.rows("SELECT reason, count(*) FROM deliveries WHERE channel = 'email' AND status = 'failed' GROUP BY reason")
+    assert [tuple(row) for row in ended] == [("channel_removed", 3)]

@@ -187,6 +187,37 @@ START_TEST(a_batchs_times_are_found_for_each_of_its_events)
 }
 END_TEST
 
+static void count_channel(void *arg, const char *channel)
+{
+	int *count = arg;
+
+	ck_assert_str_eq(channel, "push");
+	++*count;
+}
+
+START_TEST(what_is_open_for_a_removed_channel_ends_and_says_why)
+{
+	static const char *const LEFT[] = {"sms", NULL};
+	int64_t open[16];
+	int count = 0;
+
+	take(record(1, ATTEMPT_DELIVERED, true, 1));
+	take(record(2, ATTEMPT_RETRYING, false, 1));
+	ck_assert_int_eq(
+		deliveries_undeclared(f.deliveries, LEFT, count_channel, &count, &e), 1);
+	ck_assert_int_eq(count, 1);
+	ledger_fixture_begin(&f);
+	ck_assert_int_eq(deliveries_remove_channel(f.deliveries, "push", 77, &e), 0);
+	ledger_fixture_commit(&f);
+	ck_assert_int_eq(open_after(0, open, 16), 0);
+	ck_assert_str_eq(status_of(1), "delivered");
+	ck_assert_str_eq(status_of(2), "failed");
+	ck_assert_str_eq(status_of(9), "failed");
+	ck_assert_int_eq(
+		deliveries_undeclared(f.deliveries, LEFT, count_channel, &count, &e), 0);
+}
+END_TEST
+
 Suite *deliveries_suite(void)
 {
 	Suite *s = suite_create("deliveries");
@@ -201,6 +232,7 @@ Suite *deliveries_suite(void)
 	tcase_add_test(t, a_short_wait_stays_with_the_worker);
 	tcase_add_test(t, the_floor_rises_to_the_lowest_open_event);
 	tcase_add_test(t, a_batchs_times_are_found_for_each_of_its_events);
+	tcase_add_test(t, what_is_open_for_a_removed_channel_ends_and_says_why);
 	suite_add_tcase(s, t);
 	return s;
 }
