@@ -1,15 +1,9 @@
 /* Design
  *
- * One curl multi handle, driven by the loop. What costs when thousands of requests a
- * second go over kept connections is not the bytes but what is done again for each, so:
- *
- * - An easy handle with all constant options stays with its `struct exchange`. What
- * changes is set only when it does change; the header list is made of nodes of ours,
- * linked in place.
- * - curl asks to unwatch a socket when its transfer ends, and to watch it again for the
- *   next. The first is put off (see watches.h): a kept connection needs no epoll_ctl.
- * - exchange_start() only hands over; curl works in a task at the end of the iteration,
- *   once for everything that was started in it.
+ * What costs when thousands of requests a second go over kept connections is not the
+ * bytes but what is done again for each. So an easy handle with all constant options
+ * stays with its `struct exchange`; what changes is set only when it does change; and the
+ * header list is made of nodes of ours, linked in place.
  *
  * Sent once: curl sends a request again when a kept connection ends without an answer,
  * also after all of it was written, and a payment's SMS would go out twice. on_attempt()
@@ -18,25 +12,20 @@
  * Whether the whole request was written is what curl's counters say about bytes that the
  * socket (or TLS) took: the body's, or without a body any at all, the safe side.
  *
- * Known limits of curl 7.88: an HTTP/2 stream that the server refused unprocessed is seen
- * as ambiguous; a resolver's thread that hangs outlives its exchange
- * (CURLOPT_QUICK_EXIT), instead of blocking the loop. */
+ * Known limit: an HTTP/2 stream that the server refused unprocessed is seen as ambiguous.
+ */
 #include "io/exchange.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "io/stream.h"
-#include "io/watches.h"
+#include "io/curl_door.h"
 
 enum {
 	KEEP_BYTES_MAX = 16384, /* of a buffer between two exchanges */
@@ -44,24 +33,9 @@ enum {
 	RETRY_AFTER_MAX_S = 86400,
 };
 
-struct exchange_door {
-	struct loop *loop;
-	CURLM *multi;
-	char *ca_file;
-	struct watches *watches;
-	struct loop_timer *timer;
-	struct loop_task drive;   /* what was started wants to go */
-	int64_t due_us, armed_us; /* what curl wants, what the timer is set to; 0: none */
-};
-
-/* CURLOPT_PRIVATE of every handle points at one of these: an exchange's or a stream's. */
-struct owner {
-	bool is_stream;
-};
-
 struct exchange {
-	struct owner owner;
-	struct exchange_door *door;
+	struct curl_owner owner;
+	struct curl_door *door;
 	transfer_fn *fn;
 	void *arg;
 	CURL *easy;
@@ -77,76 +51,19 @@ struct exchange {
 	int connect_timeout_ms;
 };
 
-struct stream {
-	struct owner owner;
-	struct exchange_door *door;
-	CURL *easy;
-	int fd; /* -1 while curl opens it */
-	const struct stream_calls *calls;
-	void *arg;
-};
-
 static int on_attempt(void *arg, char *remote, char *local, int remote_port,
 		      int local_port);
 static size_t on_response(char *bytes, size_t one, size_t len, void *arg);
-static CURL *new_easy(struct exchange_door *t, struct owner *owner);
 static int prepare(struct exchange *x, const struct transfer_request *request,
 		   struct err *e);
 static void fill(struct exchange *x, struct transfer_result *result, CURLcode rc);
-static void finish(struct exchange *x, CURLcode rc);
-static void finish_opening(struct stream *s, CURLcode rc);
-static void on_drive(void *arg);
-static void on_timer(void *arg);
-static void on_event(void *arg, int fd, int events);
-static int on_curl_timer(CURLM *multi, long timeout_ms, void *arg);
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *ignored);
+static void on_ended(struct curl_owner *owner, int code);
 
-struct exchange_door *exchange_door_new(struct loop *l,
-					const struct transfer_engine_settings *settings)
-{
-	struct exchange_door *t = mem_alloc(sizeof(*t));
-
-	curl_global_init(CURL_GLOBAL_DEFAULT);
-	t->loop = l;
-	t->ca_file = mem_strdup(settings->ca_file != NULL ? settings->ca_file : "");
-	t->multi = curl_multi_init();
-	if (t->multi == NULL) {
-		log_error("exchange.fatal", "call=curl_multi_init");
-		abort();
-	}
-	curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
-	curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
-	curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
-	curl_multi_setopt(t->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-			  (long)settings->max_connections);
-	/* Kept ones, over all hosts. curl's own rule follows the number of transfers that
-	 * run, and would close connections in every pause. */
-	curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS,
-			  (long)settings->max_connections * 4);
-	t->timer = loop_timer_new(l, on_timer, t);
-	t->watches = watches_new(l, on_event, t);
-	loop_task_init(&t->drive, on_drive, t);
-	return t;
-}
-
-void exchange_door_free(struct exchange_door *t)
-{
-	if (t == NULL)
-		return;
-	curl_multi_cleanup(t->multi);
-	watches_free(t->watches);
-	loop_timer_free(t->timer);
-	loop_task_cancel(&t->drive);
-	mem_free(t->ca_file);
-	mem_free(t);
-	curl_global_cleanup();
-}
-
-struct exchange *exchange_new(struct exchange_door *t, transfer_fn *fn, void *arg)
+struct exchange *exchange_new(struct curl_door *t, transfer_fn *fn, void *arg)
 {
 	struct exchange *x = mem_alloc(sizeof(*x));
 
+	x->owner.ended = on_ended;
 	x->door = t;
 	x->fn = fn;
 	x->arg = arg;
@@ -156,7 +73,7 @@ struct exchange *exchange_new(struct exchange_door *t, transfer_fn *fn, void *ar
 	buf_init(&x->url, TRANSFER_URL_MAX);
 	buf_init(&x->username, TRANSFER_URL_MAX);
 	buf_init(&x->password, TRANSFER_URL_MAX);
-	x->easy = new_easy(t, &x->owner);
+	x->easy = curl_door_handle(t, &x->owner);
 	/* Without this, curl waits a second for "100 Continue" before a larger body. The
 	 * node stays the list's first, and so CURLOPT_HTTPHEADER is set once. */
 	x->headers[0].data = (char *)"Expect:";
@@ -187,8 +104,7 @@ int exchange_start(struct exchange *x, const struct transfer_request *request,
 {
 	if (prepare(x, request, e) < 0)
 		return -1;
-	/* curl answers with its timer, and that with the task. */
-	curl_multi_add_handle(x->door->multi, x->easy);
+	curl_door_start(x->door, x->easy);
 	return 0;
 }
 
@@ -196,7 +112,7 @@ void exchange_stop(struct exchange *x, struct transfer_result *result)
 {
 	if (result != NULL)
 		fill(x, result, CURLE_OPERATION_TIMEDOUT);
-	curl_multi_remove_handle(x->door->multi, x->easy);
+	curl_door_stop(x->door, x->easy);
 }
 
 /* ---- what goes out ---- */
@@ -325,8 +241,6 @@ static int prepare(struct exchange *x, const struct transfer_request *request,
 	return 0;
 }
 
-/* ---- handles ---- */
-
 /* curl is about to send. A second time is refused when the first may have been done. */
 static int on_attempt(void *arg, char *remote, char *local, int remote_port,
 		      int local_port)
@@ -349,65 +263,6 @@ static size_t on_response(char *bytes, size_t one, size_t len, void *arg)
 
 	buf_add(&x->response, bytes, len);
 	return x->response.overflowed ? 0 : len;
-}
-
-static size_t on_stream_line(char *bytes, size_t one, size_t len, void *arg)
-{
-	struct stream *s = arg;
-
-	s->calls->line(s->arg, bytes, len);
-	return len;
-}
-
-static size_t drop_bytes(char *bytes, size_t one, size_t len, void *arg)
-{
-	return len;
-}
-
-static curl_socket_t on_open_socket(void *arg, curlsocktype purpose,
-				    struct curl_sockaddr *address)
-{
-	struct exchange_door *t = arg;
-	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
-			address->protocol);
-
-	if (fd < 0)
-		return CURL_SOCKET_BAD;
-	watches_keep(t->watches, fd);
-	return fd;
-}
-
-static int on_close_socket(void *arg, curl_socket_t fd)
-{
-	struct exchange_door *t = arg;
-
-	watches_closed(t->watches, fd);
-	return close(fd);
-}
-
-/* Everything that is the same for every request. */
-static CURL *new_easy(struct exchange_door *t, struct owner *owner)
-{
-	CURL *easy = curl_easy_init();
-
-	if (easy == NULL) {
-		log_error("exchange.fatal", "call=curl_easy_init");
-		abort();
-	}
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, owner);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https,smtp,smtps");
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t);
-	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
-	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, t);
-	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	if (t->ca_file[0] != '\0')
-		curl_easy_setopt(easy, CURLOPT_CAINFO, t->ca_file);
-	return easy;
 }
 
 /* ---- what comes back ---- */
@@ -471,20 +326,6 @@ static enum transfer_outcome judge(const struct exchange *x, CURLcode rc)
 	return rc == CURLE_OPERATION_TIMEDOUT ? TRANSFER_TIMEOUT : TRANSFER_LOST;
 }
 
-static void say_failure(char *out, size_t size, CURL *easy, CURLcode rc)
-{
-	long error = 0;
-	struct buf text;
-
-	buf_init(&text, size - 1);
-	buf_add_text(&text, curl_easy_strerror(rc));
-	curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error);
-	if (rc == CURLE_COULDNT_CONNECT && error != 0)
-		buf_addf(&text, ": %s", strerror((int)error));
-	mem_copy_text(out, size, buf_text(&text));
-	buf_release(&text);
-}
-
 static void fill(struct exchange *x, struct transfer_result *result, CURLcode rc)
 {
 	long status = 0, connects = 0;
@@ -499,208 +340,15 @@ static void fill(struct exchange *x, struct transfer_result *result, CURLcode rc
 	if (status >= 300)
 		result->retry_after_s = retry_after_s(x->easy);
 	if (rc != CURLE_OK)
-		say_failure(result->text, sizeof(result->text), x->easy, rc);
+		curl_door_say(result->text, sizeof(result->text), x->easy, (int)rc);
 }
 
-static void finish(struct exchange *x, CURLcode rc)
+static void on_ended(struct curl_owner *owner, int code)
 {
+	struct exchange *x = container_of(owner, struct exchange, owner);
 	struct transfer_result result;
 
-	fill(x, &result, rc);
-	curl_multi_remove_handle(x->door->multi, x->easy);
+	fill(x, &result, (CURLcode)code);
+	curl_door_stop(x->door, x->easy);
 	x->fn(x->arg, &result);
-}
-
-/* ---- curl and the loop ---- */
-
-/* All that ended. Callbacks may start and cancel meanwhile: the queue is curl's, and
- * removing a handle takes its message out. */
-static void collect(struct exchange_door *t)
-{
-	CURLMsg *message;
-	int left;
-
-	while ((message = curl_multi_info_read(t->multi, &left)) != NULL) {
-		CURLcode rc = message->data.result;
-		struct owner *owner;
-
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
-		if (owner->is_stream)
-			finish_opening(container_of(owner, struct stream, owner), rc);
-		else
-			finish(container_of(owner, struct exchange, owner), rc);
-	}
-}
-
-static void act(struct exchange_door *t, curl_socket_t fd, int mask)
-{
-	int running;
-
-	curl_multi_socket_action(t->multi, fd, mask, &running);
-	collect(t);
-}
-
-static void on_drive(void *arg)
-{
-	act(arg, CURL_SOCKET_TIMEOUT, 0);
-}
-
-static void on_event(void *arg, int fd, int events)
-{
-	act(arg, fd,
-	    ((events & LOOP_READ) ? CURL_CSELECT_IN : 0) |
-		    ((events & LOOP_WRITE) ? CURL_CSELECT_OUT : 0));
-}
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *ignored)
-{
-	struct exchange_door *t = arg;
-	int events = 0;
-
-	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-		events |= LOOP_READ;
-	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-		events |= LOOP_WRITE;
-	watches_want(t->watches, fd, events);
-	return 0;
-}
-
-/* The timer is never moved to a later time, since hardly any of curl's ever comes: one
- * wake-up too many is cheaper than a change for each exchange. */
-static void arm(struct exchange_door *t)
-{
-	int64_t after_us = t->due_us - clock_mono_us();
-
-	if (t->due_us == 0 || (t->armed_us != 0 && t->armed_us <= t->due_us))
-		return;
-	t->armed_us = t->due_us;
-	loop_timer_start(t->timer, after_us > 0 ? after_us / US_PER_MS : 0, 0);
-}
-
-static int on_curl_timer(CURLM *multi, long timeout_ms, void *arg)
-{
-	struct exchange_door *t = arg;
-
-	t->due_us = 0;
-	if (timeout_ms == 0)
-		loop_task_want(t->loop, &t->drive);
-	if (timeout_ms <= 0)
-		return 0;
-	t->due_us = clock_mono_us() + timeout_ms * US_PER_MS;
-	arm(t);
-	return 0;
-}
-
-static void on_timer(void *arg)
-{
-	struct exchange_door *t = arg;
-
-	t->armed_us = 0;
-	if (t->due_us != 0 && t->due_us <= clock_mono_us()) {
-		t->due_us = 0;
-		act(t, CURL_SOCKET_TIMEOUT, 0);
-	}
-	arm(t);
-}
-
-/* ---- streams ---- */
-
-struct stream *stream_open(struct exchange_door *t,
-			   const struct stream_settings *settings,
-			   const struct stream_calls *calls, void *arg, struct err *e)
-{
-	struct stream *s = mem_alloc(sizeof(*s));
-
-	s->owner.is_stream = true;
-	s->door = t;
-	s->fd = -1;
-	s->calls = calls;
-	s->arg = arg;
-	s->easy = new_easy(t, &s->owner);
-	curl_easy_setopt(s->easy, CURLOPT_URL, settings->url);
-	curl_easy_setopt(s->easy, CURLOPT_CONNECT_ONLY, 1L);
-	curl_easy_setopt(s->easy, CURLOPT_HEADERFUNCTION, on_stream_line);
-	curl_easy_setopt(s->easy, CURLOPT_HEADERDATA, s);
-	curl_easy_setopt(s->easy, CURLOPT_WRITEFUNCTION, drop_bytes);
-	curl_easy_setopt(s->easy, CURLOPT_SASL_IR, 1L); /* a round trip less */
-	curl_easy_setopt(s->easy, CURLOPT_USERNAME, settings->username);
-	curl_easy_setopt(s->easy, CURLOPT_PASSWORD, settings->password);
-	curl_easy_setopt(
-		s->easy, CURLOPT_USE_SSL,
-		(long)(settings->starttls_required ? CURLUSESSL_ALL : CURLUSESSL_TRY));
-	curl_easy_setopt(s->easy, CURLOPT_CONNECTTIMEOUT_MS,
-			 (long)settings->connect_timeout_ms);
-	if (curl_multi_add_handle(t->multi, s->easy) != CURLM_OK) {
-		err_set(e, ERR_IO, "curl takes no more transfers");
-		stream_close(s);
-		return NULL;
-	}
-	return s;
-}
-
-void stream_close(struct stream *s)
-{
-	if (s == NULL)
-		return;
-	if (s->fd >= 0)
-		watches_lend(s->door->watches, s->fd, 0, NULL, NULL);
-	/* This closes the connection too, since it was for us only. */
-	curl_multi_remove_handle(s->door->multi, s->easy);
-	curl_easy_cleanup(s->easy);
-	mem_free(s);
-}
-
-static void on_stream_event(void *arg, int events)
-{
-	struct stream *s = arg;
-
-	s->calls->ready(s->arg, events);
-}
-
-static void finish_opening(struct stream *s, CURLcode rc)
-{
-	struct stream_opening opening = {.ok = rc == CURLE_OK};
-	curl_socket_t fd = CURL_SOCKET_BAD;
-	char text[128] = "";
-	long status = 0;
-
-	if (opening.ok)
-		curl_easy_getinfo(s->easy, CURLINFO_ACTIVESOCKET, &fd);
-	if (fd == CURL_SOCKET_BAD)
-		opening.ok = false;
-	else
-		s->fd = fd;
-	if (!opening.ok)
-		say_failure(text, sizeof(text), s->easy, rc);
-	curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
-	opening.status = status >= 400 ? (int)status : 0; /* else it refused nothing */
-	opening.text = text;
-	s->calls->opened(s->arg, &opening);
-}
-
-void stream_watch(struct stream *s, int events)
-{
-	watches_lend(s->door->watches, s->fd, events, on_stream_event, s);
-}
-
-ssize_t stream_send(struct stream *s, const void *bytes, size_t len)
-{
-	size_t n = 0;
-	CURLcode rc = curl_easy_send(s->easy, bytes, len, &n);
-
-	if (rc == CURLE_AGAIN)
-		return 0;
-	return rc == CURLE_OK ? (ssize_t)n : -1;
-}
-
-ssize_t stream_recv(struct stream *s, void *bytes, size_t size)
-{
-	size_t n = 0;
-	CURLcode rc = curl_easy_recv(s->easy, bytes, size, &n);
-
-	if (rc == CURLE_AGAIN)
-		return 0;
-	return rc == CURLE_OK && n > 0 ? (ssize_t)n : -1;
 }

@@ -1,7 +1,7 @@
-/* HTTP exchanges over libcurl, one request and its answer each: curl behind one door.
+/* HTTP exchanges over libcurl, one request and its answer each.
  *
  * For transfer.c, which counts the timeouts. An exchange is used again and again, for one
- * request at a time. Streams (stream.h) come through the same door. Loop thread only. */
+ * request at a time. Loop thread only. */
 #ifndef PAYBELL_IO_EXCHANGE_H
 #define PAYBELL_IO_EXCHANGE_H
 
@@ -9,17 +9,13 @@
 #include "io/loop.h"
 #include "io/transfer.h"
 
-struct exchange_door;
+struct curl_door;
 struct exchange;
-
-struct exchange_door *exchange_door_new(struct loop *l,
-					const struct transfer_engine_settings *settings);
-void exchange_door_free(struct exchange_door *t); /* its exchanges and streams before */
 
 /* fn is called once for each start, from the loop and never inside of a call here;
  * result->took_us is not filled, result->body stays until the next start. The exchange
  * may be started again in it. */
-struct exchange *exchange_new(struct exchange_door *t, transfer_fn *fn, void *arg);
+struct exchange *exchange_new(struct curl_door *t, transfer_fn *fn, void *arg);
 void exchange_free(struct exchange *x); /* not while it runs; NULL does nothing */
 
 /* The request was looked at by transfer.c but for its URL. */

@@ -33,7 +33,7 @@
 
 struct mail_pool {
 	struct loop *loop;
-	struct exchange_door *door;
+	struct curl_door *door;
 	int max_sessions;
 	struct list fresh, turn, waiting; /* mails */
 	struct list sessions;
@@ -86,8 +86,7 @@ static void serve_waiting(struct mail_pool *p, const struct buf *key);
 static void end_mail(struct mail *m, enum transfer_outcome outcome, int status,
 		     const char *text);
 
-struct mail_pool *mail_pool_new(struct loop *l, struct exchange_door *door,
-				int max_sessions)
+struct mail_pool *mail_pool_new(struct loop *l, struct curl_door *door, int max_sessions)
 {
 	struct mail_pool *p = mem_alloc(sizeof(*p));
 
@@ -261,7 +260,6 @@ static void open_session(struct mail *m)
 					   .starttls_required = m->starttls_required,
 					   .connect_timeout_ms = m->connect_timeout_ms};
 	struct session *s = mem_alloc(sizeof(*s));
-	struct err e;
 
 	s->pool = p;
 	s->mail = m;
@@ -270,11 +268,7 @@ static void open_session(struct mail *m)
 	buf_add(&s->key, m->key.data, m->key.len);
 	/* Newest first: the few that are needed stay warm, the rest grow old. */
 	list_prepend(&p->sessions, &s->link);
-	s->stream = stream_open(p->door, &settings, &calls, s, &e);
-	if (s->stream == NULL) {
-		end_session(s, false);
-		end_mail(m, TRANSFER_NO_CONNECT, 0, e.text);
-	}
+	s->stream = stream_open(p->door, &settings, &calls, s);
 }
 
 static void on_line(void *arg, const char *line, size_t len)

@@ -10,12 +10,11 @@
 #include "io/loop.h"
 #include "io/transfer.h"
 
-struct exchange_door;
+struct curl_door;
 struct mail_pool;
 struct mail;
 
-struct mail_pool *mail_pool_new(struct loop *l, struct exchange_door *door,
-				int max_sessions);
+struct mail_pool *mail_pool_new(struct loop *l, struct curl_door *door, int max_sessions);
 void mail_pool_free(struct mail_pool *p); /* after its mails have ended */
 
 /* fn is called once from the loop, never inside of this call; in it the mail is gone

@@ -3,7 +3,7 @@
  * owner's.
  *
  * For lib/io/mail.c only, because curl waits for the reply to a mail's final dot with the
- * whole thread. Implemented by exchange.c, where curl is. The callbacks come from the
+ * whole thread. The callbacks come from the
  * loop, never inside of a call here; stream_close() may be called in them. Loop thread
  * only. */
 #ifndef PAYBELL_IO_STREAM_H
@@ -13,9 +13,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "base/err.h"
-
-struct exchange_door;
+struct curl_door;
 struct stream;
 
 struct stream_settings {
@@ -38,10 +36,9 @@ struct stream_calls {
 	void (*ready)(void *arg, int events); /* LOOP_READ, LOOP_WRITE */
 };
 
-/* calls is borrowed until stream_close(). NULL and *e when the URL is wrong. */
-struct stream *stream_open(struct exchange_door *t,
-			   const struct stream_settings *settings,
-			   const struct stream_calls *calls, void *arg, struct err *e);
+/* calls is borrowed until stream_close(). */
+struct stream *stream_open(struct curl_door *t, const struct stream_settings *settings,
+			   const struct stream_calls *calls, void *arg);
 void stream_close(struct stream *s); /* at once; NULL does nothing */
 
 /* How many bytes; 0: not now; -1: broken, for recv also closed by the peer. What could

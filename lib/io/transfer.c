@@ -15,6 +15,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "io/curl_door.h"
 #include "io/exchange.h"
 #include "io/mail.h"
 
@@ -22,7 +23,7 @@
 
 struct transfer_engine {
 	struct loop *loop;
-	struct exchange_door *door;
+	struct curl_door *door;
 	struct mail_pool *mails;
 	struct loop_timer *timer;
 	int64_t armed_us; /* 0: the timer is not set */
@@ -58,7 +59,7 @@ transfer_engine_new(struct loop *l, const struct transfer_engine_settings *setti
 	struct transfer_engine *t = mem_alloc(sizeof(*t));
 
 	t->loop = l;
-	t->door = exchange_door_new(l, settings);
+	t->door = curl_door_new(l, settings);
 	t->mails = mail_pool_new(l, t->door, settings->max_connections);
 	t->timer = loop_timer_new(l, on_timer, t);
 	heap_init(&t->deadlines);
@@ -76,7 +77,7 @@ void transfer_engine_free(struct transfer_engine *t)
 	for (struct list *n; (n = list_pop(&t->pool)) != NULL;)
 		free_transfer(container_of(n, struct transfer, link));
 	mail_pool_free(t->mails);
-	exchange_door_free(t->door);
+	curl_door_free(t->door);
 	loop_timer_free(t->timer);
 	heap_release(&t->deadlines);
 	mem_free(t);
