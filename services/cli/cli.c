@@ -208,7 +208,7 @@ static enum cli_exit live(struct cli *c, const struct command *commands,
 	return run(c);
 }
 
-int cli_main(const struct command *commands, int argc, char **argv)
+_Noreturn void cli_main(const struct command *commands, int argc, char **argv)
 {
 	struct cli c = {.api = NULL};
 	struct setting redis_rows[REDIS_ROWS];
@@ -226,7 +226,8 @@ int cli_main(const struct command *commands, int argc, char **argv)
 	buf_init(&c.text, TEXT_MAX_BYTES);
 	code = live(&c, commands, tables, argc, argv);
 	buf_release(&c.text);
-	return code;
+	/* From here, where the settings still are: their texts are the process's own. */
+	exit(code);
 }
 
 /* ---- for the commands ---- */

@@ -27,7 +27,8 @@ struct cli {
 	struct ink ink;
 };
 
-int cli_main(const struct command *commands, int argc, char **argv);
+/* The whole of main(): ends the process. */
+_Noreturn void cli_main(const struct command *commands, int argc, char **argv);
 
 /* Writes c->text to stdout and empties it; false when nobody reads it any more. */
 bool cli_flush(struct cli *c);

@@ -44,5 +44,5 @@ static const struct command COMMANDS[] = {
 
 int main(int argc, char **argv)
 {
-	return cli_main(COMMANDS, argc, argv);
+	cli_main(COMMANDS, argc, argv);
 }
