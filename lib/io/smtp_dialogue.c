@@ -112,40 +112,48 @@ bool smtp_dialogue_whole(const struct smtp_dialogue *d)
 	return d->in_text && d->sent == d->text.len;
 }
 
+static void end_line(struct smtp_dialogue *d)
+{
+	int code = d->code;
+	bool last = d->last_line;
+
+	d->bad = d->line_len < 3;
+	d->code = 0;
+	d->line_len = 0;
+	d->last_line = false;
+	if (!d->bad && last)
+		take_reply(d, code);
+}
+
+static void read_byte(struct smtp_dialogue *d, char c)
+{
+	if (c == '\n') {
+		end_line(d);
+	} else if (d->line_len < 3) {
+		d->bad = c < (d->line_len == 0 ? '2' : '0') ||
+			 c > (d->line_len == 0 ? '5' : '9');
+		d->code = d->code * 10 + (c - '0');
+		d->last_line = true; /* "250" alone is a whole reply */
+		d->line_len++;
+	} else {
+		if (d->line_len == 3) {
+			d->last_line = c != '-';
+			d->bad = c != '-' && c != ' ' && c != '\r';
+		}
+		if (++d->line_len > SMTP_LINE_MAX)
+			d->bad = true;
+	}
+}
+
 void smtp_dialogue_read(struct smtp_dialogue *d, const char *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		char c = bytes[i];
-
 		if (d->done) {
 			/* Nothing was asked: the two ends are out of step. */
 			d->closing = true;
 			return;
 		}
-		if (c == '\n') {
-			int code = d->code;
-			bool last = d->last_line;
-
-			d->bad = d->line_len < 3;
-			d->code = 0;
-			d->line_len = 0;
-			d->last_line = false;
-			if (!d->bad && last)
-				take_reply(d, code);
-		} else if (d->line_len < 3) {
-			d->bad = c < (d->line_len == 0 ? '2' : '0') ||
-				 c > (d->line_len == 0 ? '5' : '9');
-			d->code = d->code * 10 + (c - '0');
-			d->last_line = true; /* "250" alone is a whole reply */
-			d->line_len++;
-		} else {
-			if (d->line_len == 3) {
-				d->last_line = c != '-';
-				d->bad = c != '-' && c != ' ' && c != '\r';
-			}
-			if (++d->line_len > SMTP_LINE_MAX)
-				d->bad = true;
-		}
+		read_byte(d, bytes[i]);
 		if (d->bad) {
 			finish(d, d->status);
 			d->closing = true;
@@ -203,6 +211,27 @@ static void next_command(struct smtp_dialogue *d)
 	}
 }
 
+/* May the text go, or an empty one? False: the dialogue is over, or out of step. */
+static bool take_data_reply(struct smtp_dialogue *d, int code)
+{
+	if (code == 354 && d->status == 0) {
+		d->in_text = true;
+		d->sent = 0;
+		return true;
+	}
+	if (code == 354) {
+		refuse_data(d);
+		return true;
+	}
+	if (code / 100 == 2 || code / 100 == 3) {
+		d->bad = true;
+		return false;
+	}
+	d->must_reset = true;
+	finish(d, d->status ? d->status : code);
+	return false;
+}
+
 static void take_reply(struct smtp_dialogue *d, int code)
 {
 	bool pipelining = (d->extensions & SMTP_PIPELINING) != 0;
@@ -237,19 +266,8 @@ static void take_reply(struct smtp_dialogue *d, int code)
 		}
 		break;
 	case STEP_DATA:
-		if (code == 354 && d->status == 0) {
-			d->in_text = true;
-			d->sent = 0;
-		} else if (code == 354) {
-			refuse_data(d);
-		} else if (good || code / 100 == 3) {
-			d->bad = true;
+		if (!take_data_reply(d, code))
 			return;
-		} else {
-			d->must_reset = true;
-			finish(d, d->status ? d->status : code);
-			return;
-		}
 		break;
 	default:
 		/* A verdict before the end of the text: it will not read the rest as one.
