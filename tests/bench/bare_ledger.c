@@ -132,15 +132,27 @@ static void probe_disk(const char *folder, int64_t *p50, int64_t *p99)
 	*p99 = took[SYNCS * 99 / 100];
 }
 
+/* 1 to most; 0 for anything else. */
+static long number(const char *text, long most)
+{
+	char *end;
+	long value = strtol(text, &end, 10);
+
+	return *end == '\0' && value >= 1 && value <= most ? value : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct bare b = {0};
 	struct err e = ERR_INIT;
 	int64_t p50, p99;
 	char path[512];
+	long batch, seconds;
 	double rate;
 
-	if (argc != 4 || atol(argv[2]) < 1 || atol(argv[3]) < 1 || atol(argv[3]) > 600) {
+	batch = argc == 4 ? number(argv[2], 1000000) : 0;
+	seconds = argc == 4 ? number(argv[3], 600) : 0;
+	if (batch == 0 || seconds == 0) {
 		fprintf(stderr, "usage: bare-ledger FOLDER BATCH SECONDS\n");
 		return 2;
 	}
@@ -151,7 +163,7 @@ int main(int argc, char **argv)
 	    users_new(&b.users, &b.store, &e) < 0)
 		die(path, &e);
 	fill(&b);
-	rate = loop(&b, atoi(argv[2]), atol(argv[3]));
+	rate = loop(&b, (int)batch, seconds);
 	printf("{\"batch\":%s,\"payments_per_s\":%.0f,\"fdatasync_p50_us\":%lld,"
 	       "\"fdatasync_p99_us\":%lld}\n",
 	       argv[2], rate, (long long)p50, (long long)p99);
