@@ -104,7 +104,8 @@ void delivery_granted(struct worker *w, struct delivery *d)
 		drop_recipient(d);
 		return;
 	}
-	/* A scan can find more than the window of them; they are large, and read again. */
+	/* A scan can find more than the window of them; they are large, and read again.
+	 */
 	if (w->states[DELIVERY_READY] >= (size_t)w->settings.window)
 		drop_recipient(d);
 	make_ready(w, d);

@@ -1,4 +1,5 @@
-/* The suites of the unit tests: one line each, in the order of the alphabet. Included twice by main.c. */
+/* The suites of the unit tests: one line each, in the order of the alphabet. Included
+ * twice by main.c. */
 /* clang-format off */
 SUITE(api)
 SUITE(args)
