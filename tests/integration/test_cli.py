@@ -361,40 +361,50 @@ class Watch:
         assert not REPORT.search("".join(self.notes)), self.notes
 
 
-def test_watch_shows_payments_and_attempts_as_they_happen(cli):
-    watch = Watch(cli)
+@pytest.fixture
+def watch():
+    """Starts a watch; one that a failed test left is ended."""
+    started = []
+    yield lambda suite, *arguments: started.append(Watch(suite, *arguments)) or started[-1]
+    for watching in started:
+        watching.process.kill()
+        watching.process.wait()
+
+
+def test_watch_shows_payments_and_attempts_as_they_happen(cli, watch):
+    watching = watch(cli)
     assert cli.pay("alice", "bob", "4.20", description="\u202eLunch").status == 201
-    watch.saw(r"^\d\d:\d\d:\d\d\.\d{3}  alice +payment +-4\.20 USD to bob, balance [\d.]+  txn_\w+  "
+    watching.saw(r"^\d\d:\d\d:\d\d\.\d{3}  alice +payment +-4\.20 USD to bob, balance [\d.]+  txn_\w+  "
               r'"\\u\{202e\}Lunch"$')
-    watch.saw(r"  bob +payment +\+4\.20 USD from alice")
+    watching.saw(r"  bob +payment +\+4\.20 USD from alice")
     for channel in ("push", "email", "sms"):
-        watch.saw(rf"  (alice|bob) +{channel} +✓ delivered +in [\d.]+ m?s  \w+", 2)
-    watch.end()
+        watching.saw(rf"  (alice|bob) +{channel} +✓ delivered +in [\d.]+ m?s  \w+", 2)
+    watching.end()
 
 
-def test_watch_can_be_for_one_person_and_for_machines(cli):
-    watch = Watch(cli, "--user", "bob", "--json")
+def test_watch_can_be_for_one_person_and_for_machines(cli, watch):
+    watching = watch(cli, "--user", "bob", "--json")
     assert cli.pay("alice", "bob", "1.00").status == 201
-    watch.saw('"channel":"email".*"status":"delivered"')
-    watch.saw('"channel":"sms".*"status":"delivered"')
-    watch.saw('"channel":"push".*"status":"delivered"', 2)
-    watch.end()
-    seen = [json.loads(line) for line in watch.lines]
+    watching.saw('"channel":"email".*"status":"delivered"')
+    watching.saw('"channel":"sms".*"status":"delivered"')
+    watching.saw('"channel":"push".*"status":"delivered"', 2)
+    watching.end()
+    seen = [json.loads(line) for line in watching.lines]
     events = [message for message in seen if "specversion" in message]
     assert [event["data"]["amount"] for event in events] == ["1.00"]
     assert {m["subject"] if "specversion" in m else m["user_id"] for m in seen} == {"bob"}
 
 
-def test_watch_comes_back_after_redis(own):
+def test_watch_comes_back_after_redis(own, watch):
     own.add_user("alice")
-    watch = Watch(own)
+    watching = watch(own)
     own.stop("redis")
-    watch.said("no connection to Redis")
+    watching.said("no connection to Redis")
     own.start_redis()
-    watch.said("watching again")
+    watching.said("watching again")
     assert own.pay(None, "alice", "2.00").status == 201
-    watch.saw(r"alice +payment +\+2\.00 USD")
-    watch.end()
+    watching.saw(r"alice +payment +\+2\.00 USD")
+    watching.end()
 
 
 # ---- the terminal ----
@@ -433,4 +443,7 @@ def test_a_reader_that_goes_ends_watch(cli):
         assert "watching" in process.stderr.readline()
         process.stdout.close()
         assert cli.pay("alice", "bob", "1.00").status == 201
-        assert process.wait(20) == 1
+        try:
+            assert process.wait(20) == 1
+        finally:
+            process.kill()
