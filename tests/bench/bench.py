@@ -15,12 +15,16 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
 
-from harness import BIN, KEYS, LOAD, WORKERS, Suite, wait_until  # noqa: E402
+from harness import BIN, KEYS, LOAD, WORKERS, Suite, http_call, wait_until  # noqa: E402
 
 TESTS = os.path.dirname(LOAD)
 PEOPLE = 500
 BODY = '{"from":"u{a}","to":"u{b}","amount":"0.01","currency":"USD","description":"Lunch {n}"}'
 ONE_SIDED = '{"to":"u{a}","amount":"0.01","currency":"USD","description":"Lunch {n}"}'
+
+
+def admin(suite, service, path):
+    return http_call(suite.addresses[service]["admin"], "GET", path).body.decode()
 
 
 def say(text=""):
@@ -59,7 +63,7 @@ def fill(suite):
 
 
 def metric(suite, name, service="backend", label=""):
-    text = suite.admin(service, "/metrics")
+    text = admin(suite, service, "/metrics")
     for line in text.splitlines():
         if line.startswith(name) and label in line and line[len(name)] in " {":
             return float(line.rsplit(" ", 1)[1])
@@ -67,10 +71,6 @@ def metric(suite, name, service="backend", label=""):
 
 
 class Bench(Suite):
-    def admin(self, service, path):
-        from harness import http_call
-        return http_call(self.addresses[service]["admin"], "GET", path).body.decode()
-
     def begin(self, workers=True, **settings):
         self.start_redis()
         if workers:
@@ -189,9 +189,7 @@ def part_pace(rate=1500, seconds=20):
     say(f"## Kept pace with: {rate} payments/s, two people each, three channels\n")
     suite = installation()
     try:
-        for name in WORKERS + ["backend", "sandbox", "redis"]:
-            suite.cpu_start = getattr(suite, "cpu_start", {})
-            suite.cpu_start[name] = suite.cpu_s(name)
+        cpu_start = {name: suite.cpu_s(name) for name in WORKERS + ["backend", "sandbox", "redis"]}
         process = subprocess.Popen(load_argv(suite, BODY, "--connections", 64, "--rate", rate, "--seconds", seconds), stdout=subprocess.PIPE)
         seen, records = [], []
         for _ in range(seconds):
@@ -210,7 +208,7 @@ def part_pace(rate=1500, seconds=20):
         row("process", "CPU, of one core", "resident")
         row("---", "---", "---")
         for name in ["backend"] + WORKERS + ["sandbox", "redis"]:
-            row(name, f"{100 * (suite.cpu_s(name) - suite.cpu_start[name]) / seconds:.0f} %", f"{suite.resident_mb(name):.0f} MB")
+            row(name, f"{100 * (suite.cpu_s(name) - cpu_start[name]) / seconds:.0f} %", f"{suite.resident_mb(name):.0f} MB")
         say()
     finally:
         suite.close()
@@ -227,16 +225,14 @@ def percentile(values, share):
 def deliver_latency(suite, rate, seconds):
     """From the moment a POST was due to the provider's receipt, per channel: the number in the description joins them."""
     out = os.path.join(suite.folder, "records.csv")
-    after = {name: suite.sandbox("GET", "/inbox/count").json[name] for name in WORKERS}
+    after = suite.sandbox("GET", "/inbox/count").json["newest"]
     result = load(suite, ONE_SIDED, "--connections", 64, "--rate", rate, "--seconds", seconds, "--out", out)
     assert set(result["statuses"]) == {"201"}, result
     starts = {}
     with open(out, encoding="utf-8") as lines:
-        head = next(lines).strip().split(",")
-        index, start = head.index("index"), head.index("start_us")
         for line in lines:
-            cells = line.strip().split(",")
-            starts[int(cells[index])] = int(cells[start])
+            index, _status, start_us, _latency_us = line.strip().split(",")
+            starts[int(index)] = int(start_us)
     return result, starts, after
 
 
@@ -273,7 +269,7 @@ def part_latency(rate=1000, seconds=15):
         row("channel", "messages", "p50", "p90", "p99", "max")
         row(*["---"] * 6)
         for name in WORKERS:
-            took = [at - starts[n] for n, at in arrivals(suite, name, after[name]) if n in starts]
+            took = [at - starts[n] for n, at in arrivals(suite, name, after) if n in starts]
             row(name, len(took), *(f"{percentile(took, s) / 1000:.2f} ms" for s in (0.5, 0.9, 0.99, 1)))
         say()
         row("process", "resident before", "resident under this load")
@@ -291,7 +287,7 @@ def part_latency(rate=1000, seconds=15):
 def channel_p99(suite, rate, seconds):
     result, starts, after = deliver_latency(suite, rate, seconds)
     wait_until(lambda: all(suite.redis("XLEN", f"queue:{n}") == 0 for n in ("push", "sms")), 60, "push and sms delivered")
-    return {name: percentile([at - starts[n] for n, at in arrivals(suite, name, after[name]) if n in starts], 0.99)
+    return {name: percentile([at - starts[n] for n, at in arrivals(suite, name, after) if n in starts], 0.99)
             for name in ("push", "sms")}
 
 
