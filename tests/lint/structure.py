@@ -105,7 +105,7 @@ TEST_LINES_MAX = 1000  # the cases of one module, in one file
 
 def length(tree):
     """A file is one noun: at most 500 lines, and twice that for a module's unit tests."""
-    for path in tree.files(r"\.([ch]|py)$"):
+    for path in tree.files(r"\.[ch]$"):
         lines = tree.text(path).count("\n")
         most = TEST_LINES_MAX if re.match(r"tests/unit/test_", path) else LINES_MAX
         if lines > most:
