@@ -47,13 +47,23 @@ static void read_more(struct intake *in);
 
 /* ---- on the committer's thread ---- */
 
+/* A device that the provider does not know any more is of no use to anybody. */
+static int forget_device(struct books *b, const struct attempt *a, struct err *e)
+{
+	if (a->device_id[0] == '\0' || a->status != ATTEMPT_FAILED ||
+	    a->reason != REASON_BAD_ADDRESS)
+		return 0;
+	return users_remove_device(b->users, a->user_id, a->device_id, e);
+}
+
 static int job_apply(struct job *j, struct books *b, int64_t now_us, struct err *e)
 {
 	struct intake_job *w = container_of(j, struct intake_job, job);
 
 	(void)now_us;
 	for (int i = 0; i < w->record_count; i++) {
-		if (deliveries_record(b->deliveries, &w->records[i], e) < 0)
+		if (deliveries_record(b->deliveries, &w->records[i], e) < 0 ||
+		    forget_device(b, &w->records[i], e) < 0)
 			return -1;
 	}
 	return 0;

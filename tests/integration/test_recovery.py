@@ -78,3 +78,13 @@ def test_nothing_is_lost_when_everything_is_killed_and_redis_is_wiped(own, datab
     counts = own.sandbox("GET", "/inbox/count").json
     for name in WORKERS:
         assert counts[name] >= accepted, counts
+
+
+def test_a_device_that_the_provider_does_not_know_any_more_is_forgotten(own, database):
+    own.add_user("bob", devices=1)
+    assert own.api("POST", "/users/bob/devices", {"kind": "fcm", "token": "unregistered-" + "x" * 40}).status == 201
+    assert own.pay(None, "bob", "1.00").status == 201
+    wait_until(lambda: database.ended("push") == 1, 20, "push to end")
+    devices = own.api("GET", "/users/bob/devices").json["devices"]
+    assert len(devices) == 1
+    assert database.rows("SELECT status FROM deliveries WHERE channel = 'push'")[0][0] == "delivered"
