@@ -116,6 +116,7 @@ struct worker {
 	struct bus_name queue;
 	const char *consumer;
 	struct redis *redis, *bell;
+	bool redis_was_up; /* since the last loss: failed tries come as losses too */
 	struct redis_args *args;
 	struct instance *instance;
 	struct loop_timer *tick;

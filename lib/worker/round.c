@@ -232,8 +232,11 @@ static void try_again(struct round *r, int64_t wait_ms)
 			settle_record(w, &a);
 	}
 	if (devices) {
+		enum attempt_reason reason = a.reason; /* the last open device's */
+
 		describe_whole(r, &a);
 		a.status = ATTEMPT_RETRYING;
+		a.reason = reason;
 		a.next_at_us = end_us + wait_ms * US_PER_MS;
 	}
 	if (attempt_waits_in_ledger(&a))

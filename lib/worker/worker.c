@@ -102,7 +102,9 @@ static void on_down(void *arg)
 {
 	struct worker *w = arg;
 
-	metric_add(&w->tally.reconnects, 1);
+	if (w->redis_was_up)
+		metric_add(&w->tally.reconnects, 1);
+	w->redis_was_up = false;
 	intake_stop(w);
 	instance_lost_connection(w->instance);
 }
@@ -176,6 +178,7 @@ static void on_up(void *arg)
 {
 	struct worker *w = arg;
 
+	w->redis_was_up = true;
 	w->intake.reading = w->intake.creating = w->intake.claiming = false;
 	instance_claim(w->instance);
 	settle_resume(w);
