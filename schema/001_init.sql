@@ -49,7 +49,7 @@ CREATE TABLE accounts (
 
 -- A row with its two accounts is its own pair of postings: amount off from_user, the same amount onto to_user.
 CREATE TABLE transactions (
-	key          INTEGER PRIMARY KEY AUTOINCREMENT,
+	key          INTEGER PRIMARY KEY NOT NULL,
 	id           TEXT NOT NULL,
 	from_user    TEXT NOT NULL, -- '' the outside world
 	to_user      TEXT NOT NULL,
@@ -63,8 +63,9 @@ CREATE TABLE transactions (
 );
 
 -- One a user that a transaction concerns. The sequence has no gaps: the backend counts it, and a rolled back batch takes its numbers back.
+-- Rows are never deleted, so no number comes twice; AUTOINCREMENT would only add a page to every batch.
 CREATE TABLE events (
-	sequence        INTEGER PRIMARY KEY AUTOINCREMENT,
+	sequence        INTEGER PRIMARY KEY NOT NULL,
 	id              TEXT NOT NULL,
 	transaction_key INTEGER NOT NULL,
 	user_id         TEXT NOT NULL,

@@ -56,8 +56,9 @@ struct service {
 	const char *name;    /* "push": the program is paybell-push; also in the log */
 	const char *summary; /* for --help: "delivers events by …", one sentence */
 	const char *admin;   /* PAYBELL_ADMIN's default: "127.0.0.1:9181" */
+	const char *nice;    /* PAYBELL_NICE's default; NULL: "0" */
 	/* The service's own, ended by rows == NULL; service_main adds LOG_LEVEL, ADMIN,
-	 * INSTANCE and DRAIN_TIMEOUT. */
+	 * INSTANCE, NICE and DRAIN_TIMEOUT. */
 	const struct setting_table *tables;
 	void *context; /* given to check and start; usually the settings */
 

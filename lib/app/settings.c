@@ -26,6 +26,7 @@ static const char *const suite[] = {
 	"DRAIN_TIMEOUT",
 	"INSTANCE",
 	"LOG_LEVEL",
+	"NICE",
 	/* who talks to Redis or reads the database */
 	"DATABASE",
 	"REDIS",

@@ -78,7 +78,8 @@ struct settle {
 	struct list waiting; /* outcomes that were not sent yet */
 	struct list batches; /* sent, not confirmed */
 	struct loop_task task;
-	struct loop_timer *again;
+	struct loop_timer *again, *gather;
+	int gathered; /* outcomes since the timer was set */
 	bool paused; /* Redis refused the last batch: until `again` */
 	size_t unconfirmed;
 	struct redis_args *args;

@@ -6,7 +6,6 @@
  * hold, so nothing is sent until a scan has shown what is still ours. */
 #include "worker/worker.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,9 +19,6 @@ enum {
 	/* Two beats of `transactions:head` may be late. */
 	BELL_SILENCE_MS = 3 * BUS_HEAD_MS + 500,
 	REDIS_CONNECT_MS = 3000,
-	/* What a burst freed is kept for the next one: giving it back and asking for it
-	 * again cost a twentieth of all time. */
-	KEEP_FREE_BYTES = 4 << 20,
 };
 
 /* clang-format off */
@@ -396,10 +392,10 @@ int worker_main(const struct transport *transport, int argc, char **argv)
 
 	w->transport = transport;
 	w->state = transport_state;
-	mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
 	rc = service_main(&(struct service){.name = transport->channel,
 					    .summary = transport->summary,
 					    .admin = transport->admin,
+					    .nice = "5",
 					    .tables = tables,
 					    .context = w,
 					    .check = check,

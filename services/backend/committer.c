@@ -20,6 +20,11 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 
+#define NOTES_MAX 64
+
+/* How long a batch's time may stay unwritten. */
+#define NOTE_WAIT_MS 20
+
 struct committer {
 	struct committer_settings settings;
 	struct books books;
@@ -34,8 +39,14 @@ struct committer {
 	atomic_bool hold;
 	atomic_int load;
 	_Atomic int64_t head;
-	/* A batch's own time is known after it: the next one writes it down. */
-	int64_t noted_head, noted_us;
+	/* A batch's own time is known after it. Later ones write it down, many at once: a
+	 * row in each batch would be a page more in each. */
+	struct note {
+		int64_t head, committed_us;
+	} notes[NOTES_MAX];
+	int note_count;
+	int64_t noted_since_us; /* monotonic: the oldest */
+	bool closing;           /* the thread's own copy of `stopping` */
 };
 
 static struct metric batches_total, jobs_total, failures_total, refused_total,
@@ -77,8 +88,13 @@ static int take(struct list *from, int *count, struct list *batch, int most)
  * its own costs more than its rows. */
 #define BACK_WAIT_MS 15
 
-/* How long a batch's time may stay unwritten when nothing else is to be written. */
-#define NOTE_WAIT_MS 20
+static bool notes_are_due(const struct committer *c)
+{
+	return c->note_count == NOTES_MAX ||
+	       (c->note_count > 0 &&
+		(c->closing ||
+		 clock_mono_us() >= c->noted_since_us + NOTE_WAIT_MS * US_PER_MS));
+}
 
 static void wait_until(struct committer *c, int64_t mono_us)
 {
@@ -91,8 +107,6 @@ static void wait_until(struct committer *c, int64_t mono_us)
  * to write. */
 static void wait_for_work(struct committer *c)
 {
-	int64_t began_us = clock_mono_us();
-
 	while (!c->stopping && list_empty(&c->front)) {
 		int64_t now_us = clock_mono_us();
 
@@ -101,10 +115,10 @@ static void wait_for_work(struct committer *c)
 			    now_us >= c->back_since_us + BACK_WAIT_MS * US_PER_MS)
 				return;
 			wait_until(c, c->back_since_us + BACK_WAIT_MS * US_PER_MS);
-		} else if (c->noted_head != 0) {
-			if (now_us >= began_us + NOTE_WAIT_MS * US_PER_MS)
+		} else if (c->note_count > 0) {
+			if (notes_are_due(c))
 				return;
-			wait_until(c, began_us + NOTE_WAIT_MS * US_PER_MS);
+			wait_until(c, c->noted_since_us + NOTE_WAIT_MS * US_PER_MS);
 		} else {
 			pthread_cond_wait(&c->wake, &c->lock);
 		}
@@ -122,25 +136,34 @@ static bool gather(struct committer *c, struct list *batch, int *count)
 	*count = take(&c->front, &c->front_count, batch, c->settings.batch_max);
 	*count += take(&c->back, &c->back_count, batch, *count > 0 ? 1 : BACK_ALONE_MAX);
 	c->back_since_us = clock_mono_us();
-	go_on = *count > 0 || !c->stopping;
+	c->closing = c->stopping;
+	go_on = *count > 0 || !c->stopping || c->note_count > 0;
 	pthread_mutex_unlock(&c->lock);
 	return go_on;
 }
 
-static int apply_all(struct committer *c, struct list *batch, struct err *e)
+static int write_notes(struct committer *c, struct err *e)
+{
+	for (int i = 0; i < c->note_count; i++) {
+		if (deliveries_committed(c->books.deliveries, c->notes[i].head,
+					 c->notes[i].committed_us, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int apply_all(struct committer *c, struct list *batch, bool with_notes,
+		     struct err *e)
 {
 	int64_t now_us = clock_utc_us();
 
-	if (c->noted_head != 0 &&
-	    deliveries_committed(c->books.deliveries, c->noted_head, c->noted_us, e) < 0)
-		return -1;
 	for (struct list *n = batch->next; n != batch; n = n->next) {
 		struct job *j = container_of(n, struct job, link);
 
 		if (j->apply(j, &c->books, now_us, e) < 0)
 			return -1;
 	}
-	return 0;
+	return with_notes ? write_notes(c, e) : 0;
 }
 
 /* Until it works: without its database the committer has nothing to do, and the full
@@ -161,13 +184,14 @@ static void reopen(struct committer *c)
 	log_warn("commit.reopened", "head=%lld", (long long)ledger_head(c->books.ledger));
 }
 
-static enum job_outcome commit(struct committer *c, struct list *batch, struct err *e)
+static enum job_outcome commit(struct committer *c, struct list *batch, bool with_notes,
+			       struct err *e)
 {
 	struct ledger *ledger = c->books.ledger;
 
 	if (ledger_begin(ledger, e) < 0)
 		return JOB_STORAGE;
-	if (apply_all(c, batch, e) < 0) {
+	if (apply_all(c, batch, with_notes, e) < 0) {
 		ledger_rollback(ledger);
 		return JOB_STORAGE;
 	}
@@ -187,16 +211,23 @@ static void finish_all(struct list *batch, enum job_outcome outcome)
 	}
 }
 
-static void after_commit(struct committer *c, int count, int64_t began_us)
+static void note(struct committer *c, int64_t head)
+{
+	if (c->note_count == 0)
+		c->noted_since_us = clock_mono_us();
+	c->notes[c->note_count++] = (struct note){head, clock_utc_us()};
+	atomic_store(&c->head, head);
+}
+
+static void after_commit(struct committer *c, int count, bool with_notes,
+			 int64_t began_us)
 {
 	int64_t head = ledger_head(c->books.ledger);
 
-	c->noted_head = 0;
-	if (head != atomic_load(&c->head)) {
-		c->noted_head = head;
-		c->noted_us = clock_utc_us();
-		atomic_store(&c->head, head);
-	}
+	if (with_notes)
+		c->note_count = 0;
+	if (head != atomic_load(&c->head))
+		note(c, head);
 	metric_add(&batches_total, 1);
 	metric_add(&jobs_total, count);
 	metric_observe_us(&commit_seconds, clock_mono_us() - began_us);
@@ -204,18 +235,22 @@ static void after_commit(struct committer *c, int count, int64_t began_us)
 
 static void run_batch(struct committer *c, struct list *batch, int count)
 {
-	int64_t began_us = clock_mono_us();
 	struct err e = ERR_INIT;
-	enum job_outcome outcome = commit(c, batch, &e);
+	bool with_notes = notes_are_due(c);
+	int64_t began_us = clock_mono_us();
+	enum job_outcome outcome = commit(c, batch, with_notes, &e);
 
 	if (outcome == JOB_DONE) {
-		after_commit(c, count, began_us);
+		after_commit(c, count, with_notes, began_us);
 	} else {
 		metric_add(&failures_total, 1);
 		log_error("commit.failed", "outcome=%s jobs=%d error=\"%s\"",
 			  outcome == JOB_UNKNOWN ? "unknown" : "nothing_done", count,
 			  e.text);
 	}
+	/* At the end there is no later batch for them. */
+	if (outcome != JOB_DONE && c->closing)
+		c->note_count = 0;
 	if (outcome == JOB_UNKNOWN)
 		reopen(c);
 	finish_all(batch, outcome);
@@ -230,7 +265,7 @@ static void *run(void *arg)
 	int count;
 
 	while (gather(c, &batch, &count)) {
-		if (count > 0 || c->noted_head != 0)
+		if (count > 0 || notes_are_due(c))
 			run_batch(c, &batch, count);
 	}
 	return NULL;

@@ -11,6 +11,7 @@ int main(int argc, char **argv)
 		.name = "sandbox",
 		.summary = "stands in for the providers: SMTP, Twilio, FCM",
 		.admin = "off",
+		.nice = "5",
 		.tables = tables,
 		.context = &settings,
 		.check = sandbox_check,
