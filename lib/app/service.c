@@ -2,26 +2,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/notify.h"
+#include "app/process.h"
 #include "app/settings.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
 
-#define KEEP_FREE_BYTES (4 << 20)
-#define INSTANCE_SIZE   65
-#define TABLES_MAX      8
-#define TEXT_MAX_BYTES  (64 * 1024)
-#define LINE_MAX_BYTES  1024
+#define INSTANCE_SIZE  65
+#define TABLES_MAX     8
+#define TEXT_MAX_BYTES (64 * 1024)
+#define LINE_MAX_BYTES 1024
 
 enum { EXIT_CLEAN = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -380,24 +378,6 @@ void service_fail(struct service_run *run, const struct err *e)
 
 /* ---- one life ---------------------------------------------------------------------- */
 
-static void prepare_process(const struct service_run *run)
-{
-	struct rlimit files;
-
-	/* Only ever back, which needs no right; a failure leaves it as it was started. */
-	if (run->settings.nice > 0)
-		setpriority(PRIO_PROCESS, 0, (int)run->settings.nice);
-	/* What a burst freed is kept: to give it back to the system and take it again
-	 * cost a twentieth of all time. */
-	mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
-	signal(SIGPIPE, SIG_IGN);
-	umask(027);
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
-}
-
 static void open_run(struct service_run *run)
 {
 	int64_t watchdog_ms = notify_watchdog_ms();
@@ -485,7 +465,7 @@ int service_main(const struct service *service, int argc, char **argv)
 	log_level_parse(run.settings.log_level, &level);
 	log_init(service->name, level);
 	run.ready_fd = options.ready_fd;
-	prepare_process(&run);
+	process_prepare((int)run.settings.nice);
 	open_run(&run);
 	rc = live(&run);
 	close_run(&run);

@@ -80,7 +80,7 @@ struct settle {
 	struct loop_task task;
 	struct loop_timer *again, *gather;
 	int gathered; /* outcomes since the timer was set */
-	bool paused; /* Redis refused the last batch: until `again` */
+	bool paused;  /* Redis refused the last batch: until `again` */
 	size_t unconfirmed;
 	struct redis_args *args;
 	struct buf record;

@@ -2,9 +2,9 @@
  *
  * The promise: what came of a message is kept until Redis has confirmed it. The outcomes
  * of a few milliseconds go out in one MULTI … EXEC (nobody waits for them, and one for
- * each message costs a fifth of a worker's time): the entries are acknowledged and deleted
- * (one XACK and one XDEL for all), their leases are given back, and the records are put
- * into attempts:log and published. Either all of that happened or none of it.
+ * each message costs a fifth of a worker's time): the entries are acknowledged and
+ * deleted (one XACK and one XDEL for all), their leases are given back, and the records
+ * are put into attempts:log and published. Either all of that happened or none of it.
  *
  * When the connection breaks before EXEC's answer nobody knows which: the batch goes back
  * to the front and is sent again. That is harmless: acknowledging twice does nothing, and
