@@ -1,14 +1,17 @@
 /* Design
  *
- * redis_link.c has the socket and hiredis; everything that has a state is here. Of the
- * two layers of hiredis the lower one is taken, the non-blocking redisContext, and not
- * redisAsyncContext: that one keeps no time, may not be freed inside of its callbacks,
- * asserts on a reply that nobody asked for, ignores PING on a subscribed connection, and
- * allocates a node for each command. What it would have given, a queue of callbacks, is a
- * ring here, whose entries also carry the time that the command timeout needs.
+ * redis_link.c has the socket and hiredis; redis_setup.c the commands before a connection
+ * is up, redis_pending.c those that wait for their reply, redis_subscription.c what a
+ * subscriber listens to. None of them calls back here, but for the owner's callbacks;
+ * whether the connection is up or down, and what makes it so, is decided here.
+ *
+ * Of the two layers of hiredis the lower one is taken, the non-blocking redisContext, and
+ * not redisAsyncContext: that one keeps no time, may not be freed inside of its
+ * callbacks, asserts on a reply that nobody asked for, ignores PING on a subscribed
+ * connection, and allocates a node for each command.
  *
  * The promise: one callback for each accepted command, in order. Every reply takes the
- * ring's oldest entry; lose() is the only way down, and calls what is left. A reply
+ * oldest pending one; lose() is the only way down, and calls what is left. A reply
  * belongs to this file until its callback returns, whatever happened to the connection in
  * it, so a callback may tear the connection down; the reading loop looks whether it is
  * still there.
@@ -20,10 +23,7 @@
  *
  * One timer serves all states: the backoff while down, the connect timeout until up, then
  * the command timeout, or a subscriber's silence. It is not restarted for each command;
- * when it fires it looks at the oldest one. A connection is condemned at the second look,
- * an eighth of the time later, and only if not a byte came between: it may be this
- * process that was stopped, with the answers waiting or the commands not even written;
- * and a long reply is progress.
+ * when it fires, the oldest one is judged.
  *
  * Known limits: names are resolved blocking (getaddrinfo in hiredis), and of several
  * addresses only the first that does not fail at once is tried; no TLS; RESP2. */
@@ -32,33 +32,24 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "io/redis_args.h"
 #include "io/redis_link.h"
+#include "io/redis_pending.h"
+#include "io/redis_setup.h"
+#include "io/redis_subscription.h"
 #include "io/redis_url.h"
 
 enum {
 	BACKOFF_FIRST_MS = 50,
 	BACKOFF_MAX_MS = 2000,
-	RING_FIRST = 64,
-	SETUP_MAX = 4, /* AUTH, SELECT, CLIENT SETNAME, PING */
 	LOG_FAILED_EVERY_MS = 10000,
-	GRACE_PART = 8, /* of a timeout, before it is believed */
 };
 
 enum state { STATE_DOWN, STATE_CONNECTING, STATE_SETUP, STATE_UP };
-
-struct command {
-	redis_reply_fn *fn;
-	void *arg;
-	int64_t sent_us;
-};
 
 struct redis {
 	struct loop *loop;
@@ -77,23 +68,13 @@ struct redis {
 	int depth; /* callbacks that run now */
 	struct log_limit failed_log;
 
-	const char *setup[SETUP_MAX]; /* what was sent, for the log */
-	int setup_count, setup_done;
-
-	struct command *ring; /* capacity is a power of two */
-	size_t ring_capacity, ring_first, ring_count;
+	struct redis_setup setup;
+	struct redis_pending pending;
+	struct redis_subscription subscription;
 
 	struct loop_task flush_task;
 	bool overflowed; /* REDIS_OUT_MAX_BYTES: to be torn down by the flush task */
 	struct redis_args *words; /* for commands that are made here */
-
-	char *channels[REDIS_CHANNELS_MAX]; /* of a subscriber */
-	int channel_count, confirmed;
-	redis_message_fn *on_message;
-	void *message_arg;
-	int silence_ms;
-	int64_t heard_us;
-	bool doubted; /* a timer found it late, and nothing was heard since */
 };
 
 static void on_timer(void *arg);
@@ -108,7 +89,6 @@ static void lose(struct redis *r, enum err_code code, const char *fmt, ...)
 static void disconnect(struct redis *r);
 static void fail_pending(struct redis *r, const struct err *e);
 static void log_down(struct redis *r, bool was_up, const char *why, int retry_ms);
-static void encode(struct redis *r, const char *first, ...) __attribute__((sentinel));
 static void flush(struct redis *r);
 static bool hear(struct redis *r);
 static void take_reply(struct redis *r, const struct redisReply *reply);
@@ -116,8 +96,6 @@ static void take_setup_reply(struct redis *r, const struct redisReply *reply);
 static void take_push(struct redis *r, const struct redisReply *reply);
 static void judge_oldest(struct redis *r);
 static void judge_silence(struct redis *r);
-static void ring_push(struct redis *r, redis_reply_fn *fn, void *arg);
-static struct command ring_pop(struct redis *r);
 
 /* ---- life ---- */
 
@@ -164,9 +142,8 @@ void redis_free(struct redis *r)
 	fail_pending(r, &e);
 	loop_timer_free(r->timer);
 	redis_args_free(r->words);
-	for (int i = 0; i < r->channel_count; i++)
-		mem_free(r->channels[i]);
-	mem_free(r->ring);
+	redis_subscription_release(&r->subscription);
+	redis_pending_release(&r->pending);
 	mem_free(r->client_name);
 	mem_free(r);
 }
@@ -184,14 +161,14 @@ void redis_reconnect(struct redis *r, const char *why)
 
 size_t redis_pending(const struct redis *r)
 {
-	return r->ring_count;
+	return r->pending.count;
 }
 
 /* ---- commands ---- */
 
 int redis_send(struct redis *r, const struct redis_args *a, redis_reply_fn *fn, void *arg)
 {
-	if (!redis_is_up(r) || r->channel_count > 0)
+	if (!redis_is_up(r) || r->subscription.count > 0)
 		return -1;
 	if (redis_args_encode(a, redis_link_out(r->link)) < 0) {
 		/* The caller may hold what a callback would touch: tear down later. */
@@ -199,7 +176,7 @@ int redis_send(struct redis *r, const struct redis_args *a, redis_reply_fn *fn, 
 		loop_task_want(r->loop, &r->flush_task);
 		return -1;
 	}
-	ring_push(r, fn, arg);
+	redis_pending_push(&r->pending, fn, arg, loop_now_us(r->loop));
 	loop_task_want(r->loop, &r->flush_task);
 	if (!r->timer_runs) {
 		r->timer_runs = true;
@@ -223,19 +200,9 @@ int redis_sendl(struct redis *r, redis_reply_fn *fn, void *arg, ...)
 int redis_subscribe(struct redis *r, const char *const *channels, redis_message_fn *fn,
 		    void *arg, int silence_ms)
 {
-	int count = 0;
-
-	while (channels[count] != NULL)
-		count++;
-	if (count == 0 || count > REDIS_CHANNELS_MAX || r->channel_count > 0)
+	if (redis_subscription_fill(&r->subscription, channels, fn, arg, silence_ms) < 0)
 		return -1;
-	for (int i = 0; i < count; i++)
-		r->channels[i] = mem_strdup(channels[i]);
-	r->on_message = fn;
-	r->message_arg = arg;
-	r->silence_ms = silence_ms;
 	redis_reconnect(r, "becomes a subscriber");
-	r->channel_count = count;
 	return 0;
 }
 
@@ -249,7 +216,7 @@ static void on_timer(void *arg)
 		begin(r);
 	else if (r->state != STATE_UP)
 		lose(r, ERR_TIMEOUT, "not ready after %d ms", r->connect_timeout_ms);
-	else if (r->channel_count > 0)
+	else if (r->subscription.count > 0)
 		judge_silence(r);
 	else
 		judge_oldest(r);
@@ -285,12 +252,9 @@ static void on_event(void *arg, int events)
 		flush(r);
 }
 
-/* The first writability: connected, or refused. The commands before on_up go out at once,
- * pipelined. PING is among them because it alone is refused by a server that is loading
- * or has lost its master. */
+/* The first writability: connected, or refused. */
 static void set_up(struct redis *r)
 {
-	const struct redis_url *u = &r->url;
 	struct err e = ERR_INIT;
 
 	if (redis_link_connected(r->link, &e) < 0) {
@@ -298,51 +262,19 @@ static void set_up(struct redis *r)
 		return;
 	}
 	r->state = STATE_SETUP;
-	r->setup_count = r->setup_done = r->confirmed = 0;
-	if (u->password[0] != '\0' && u->user[0] != '\0')
-		encode(r, "AUTH", u->user, u->password, NULL);
-	else if (u->password[0] != '\0')
-		encode(r, "AUTH", u->password, NULL);
-	if (u->db != 0) {
-		char db[12];
-
-		snprintf(db, sizeof(db), "%d", u->db);
-		encode(r, "SELECT", db, NULL);
-	}
-	if (r->client_name[0] != '\0')
-		encode(r, "CLIENT", "SETNAME", r->client_name, NULL);
-	encode(r, "PING", NULL);
+	redis_setup_begin(&r->setup, &r->url, r->client_name, r->words,
+			  redis_link_out(r->link));
 	loop_watch_set(r->watch, LOOP_READ);
 	flush(r);
 }
 
-/* Encodes one command of our own; before the connection is up it is a step of setting up.
- */
-static void encode(struct redis *r, const char *first, ...)
-{
-	va_list args;
-
-	redis_args_clear(r->words);
-	va_start(args, first);
-	for (const char *word = first; word != NULL; word = va_arg(args, const char *))
-		redis_args_text(r->words, word);
-	va_end(args);
-	redis_args_encode(r->words, redis_link_out(r->link));
-	if (r->state == STATE_SETUP)
-		r->setup[r->setup_count++] = first;
-}
-
 static void finish_setup(struct redis *r)
 {
-	if (r->channel_count == 0) {
+	if (r->subscription.count == 0) {
 		go_up(r);
 		return;
 	}
-	redis_args_clear(r->words);
-	redis_args_text(r->words, "SUBSCRIBE");
-	for (int i = 0; i < r->channel_count; i++)
-		redis_args_text(r->words, r->channels[i]);
-	redis_args_encode(r->words, redis_link_out(r->link));
+	redis_subscription_ask(&r->subscription, r->words, redis_link_out(r->link));
 	loop_task_want(r->loop, &r->flush_task);
 }
 
@@ -354,10 +286,10 @@ static void go_up(struct redis *r)
 	r->state = STATE_UP;
 	r->backoff_ms = BACKOFF_FIRST_MS;
 	r->failed_log = (struct log_limit){0};
-	r->timer_runs = r->doubted = false;
+	r->timer_runs = false;
 	loop_timer_stop(r->timer);
-	if (r->channel_count > 0 && r->silence_ms > 0)
-		loop_timer_start(r->timer, r->silence_ms / 2, 0);
+	if (r->subscription.count > 0 && r->subscription.silence_ms > 0)
+		loop_timer_start(r->timer, r->subscription.silence_ms / 2, 0);
 	log_info("redis.up", "client=%s address=%s", r->client_name,
 		 log_quote(&q, redis_url_address(address, &r->url)));
 	if (r->on_up != NULL) {
@@ -408,12 +340,8 @@ static void disconnect(struct redis *r)
 static void fail_pending(struct redis *r, const struct err *e)
 {
 	r->depth++;
-	while (r->ring_count > 0) {
-		struct command c = ring_pop(r);
-
-		if (c.fn != NULL)
-			c.fn(c.arg, NULL, e);
-	}
+	while (r->pending.count > 0)
+		redis_pending_answer(&r->pending, NULL, e);
 	r->depth--;
 }
 
@@ -430,7 +358,7 @@ static void log_down(struct redis *r, bool was_up, const char *why, int retry_ms
 		 "client=%s address=%s error=%s pending=%zu retry_ms=%d swallowed=%u",
 		 r->client_name,
 		 log_quote(&quoted_address, redis_url_address(address, &r->url)),
-		 log_quote(&quoted_why, why), r->ring_count, retry_ms, swallowed);
+		 log_quote(&quoted_why, why), r->pending.count, retry_ms, swallowed);
 }
 
 /* ---- writing ---- */
@@ -472,8 +400,8 @@ static bool hear(struct redis *r)
 	if (rc == 0)
 		return false;
 	if (rc > 0) {
-		r->heard_us = loop_now_us(r->loop);
-		r->doubted = false;
+		redis_pending_heard(&r->pending);
+		redis_subscription_heard(&r->subscription, loop_now_us(r->loop));
 		while ((rc = redis_link_next(r->link, &reply, &e)) > 0) {
 			take_reply(r, reply);
 			redis_link_drop(reply);
@@ -488,126 +416,74 @@ static bool hear(struct redis *r)
 
 static void take_reply(struct redis *r, const struct redisReply *reply)
 {
-	struct command c;
-
-	if (r->state == STATE_SETUP && r->setup_done < r->setup_count) {
+	if (r->state == STATE_SETUP && !redis_setup_done(&r->setup)) {
 		take_setup_reply(r, reply);
-	} else if (r->channel_count > 0) {
+	} else if (r->subscription.count > 0) {
 		take_push(r, reply);
-	} else if (r->ring_count == 0) {
+	} else if (r->pending.count == 0) {
 		lose(r, ERR_IO, "a reply that nobody asked for: %s",
 		     redis_text(reply, NULL));
 	} else {
-		c = ring_pop(r);
-		if (c.fn == NULL)
-			return;
 		r->depth++;
-		c.fn(c.arg, reply, NULL);
+		redis_pending_answer(&r->pending, reply, NULL);
 		r->depth--;
 	}
 }
 
 static void take_setup_reply(struct redis *r, const struct redisReply *reply)
 {
-	const char *step = r->setup[r->setup_done];
+	struct err e = ERR_INIT;
+	int rc = redis_setup_take(&r->setup, reply, &e);
 
-	if (redis_is_error(reply, "")) {
-		lose(r, ERR_IO, "%s: %s", step, redis_text(reply, NULL));
-		return;
-	}
-	if (++r->setup_done == r->setup_count)
+	if (rc < 0)
+		lose(r, e.code, "%s", e.text);
+	else if (rc > 0)
 		finish_setup(r);
 }
 
-/* subscribe, message, pong; an error is the answer to SUBSCRIBE (NOPERM). */
 static void take_push(struct redis *r, const struct redisReply *reply)
 {
-	const char *what = redis_text(redis_at(reply, 0), NULL);
-	const char *bytes;
-	size_t len;
+	struct err e = ERR_INIT;
+	int rc;
 
-	if (redis_is_error(reply, "")) {
-		lose(r, ERR_IO, "SUBSCRIBE: %s", redis_text(reply, NULL));
-		return;
-	}
-	if (strcmp(what, "subscribe") == 0 && ++r->confirmed == r->channel_count)
-		go_up(r);
-	if (strcmp(what, "message") != 0)
-		return;
-	bytes = redis_text(redis_at(reply, 2), &len);
 	r->depth++;
-	r->on_message(r->message_arg, redis_text(redis_at(reply, 1), NULL), bytes, len);
+	rc = redis_subscription_take(&r->subscription, reply, &e);
 	r->depth--;
+	if (rc < 0)
+		lose(r, e.code, "%s", e.text);
+	else if (rc > 0)
+		go_up(r);
 }
 
 /* ---- timeouts ---- */
 
 static void judge_oldest(struct redis *r)
 {
-	int64_t limit_us = r->command_timeout_ms * US_PER_MS;
-	int64_t left_us;
+	int64_t again_ms = redis_pending_judge(&r->pending, r->command_timeout_ms,
+					       loop_now_us(r->loop));
 
-	r->timer_runs = r->ring_count > 0;
-	if (!r->timer_runs)
-		return;
-	left_us = r->ring[r->ring_first].sent_us + limit_us - loop_now_us(r->loop);
-	if (left_us <= 0 && r->doubted) {
+	r->timer_runs = again_ms > 0;
+	if (again_ms < 0)
 		lose(r, ERR_TIMEOUT, "no reply for %d ms", r->command_timeout_ms);
-		return;
-	}
-	if (left_us <= 0) {
-		r->doubted = true;
-		left_us = limit_us / GRACE_PART;
-	}
-	loop_timer_start(r->timer, (left_us + US_PER_MS - 1) / US_PER_MS, 0);
+	else if (again_ms > 0)
+		loop_timer_start(r->timer, again_ms, 0);
 }
 
 static void judge_silence(struct redis *r)
 {
-	int64_t limit_us = r->silence_ms * US_PER_MS;
-	int64_t left_us = r->heard_us + limit_us - loop_now_us(r->loop);
+	bool ping;
+	int64_t again_ms =
+		redis_subscription_judge(&r->subscription, loop_now_us(r->loop), &ping);
 
-	if (left_us <= 0 && r->doubted) {
-		lose(r, ERR_TIMEOUT, "silent for %d ms", r->silence_ms);
+	if (again_ms < 0) {
+		lose(r, ERR_TIMEOUT, "silent for %d ms", r->subscription.silence_ms);
 		return;
 	}
-	if (left_us > limit_us / 2) {
-		left_us -= limit_us / 2;
-	} else if (!r->doubted) {
-		r->doubted = true;
-		encode(r, "PING", NULL);
+	if (ping) {
+		redis_args_clear(r->words);
+		redis_args_text(r->words, "PING");
+		redis_args_encode(r->words, redis_link_out(r->link));
 		loop_task_want(r->loop, &r->flush_task);
-		if (left_us < limit_us / GRACE_PART)
-			left_us = limit_us / GRACE_PART;
 	}
-	loop_timer_start(r->timer, (left_us + US_PER_MS - 1) / US_PER_MS, 0);
-}
-
-/* ---- the ring ---- */
-
-static void ring_push(struct redis *r, redis_reply_fn *fn, void *arg)
-{
-	if (r->ring_count == r->ring_capacity) {
-		size_t capacity =
-			r->ring_capacity > 0 ? r->ring_capacity * 2 : RING_FIRST;
-		struct command *ring = mem_array(capacity, sizeof(*ring));
-
-		for (size_t i = 0; i < r->ring_count; i++)
-			ring[i] = r->ring[(r->ring_first + i) & (r->ring_capacity - 1)];
-		mem_free(r->ring);
-		r->ring = ring;
-		r->ring_capacity = capacity;
-		r->ring_first = 0;
-	}
-	r->ring[(r->ring_first + r->ring_count++) & (r->ring_capacity - 1)] =
-		(struct command){fn, arg, loop_now_us(r->loop)};
-}
-
-static struct command ring_pop(struct redis *r)
-{
-	struct command c = r->ring[r->ring_first];
-
-	r->ring_first = (r->ring_first + 1) & (r->ring_capacity - 1);
-	r->ring_count--;
-	return c;
+	loop_timer_start(r->timer, again_ms, 0);
 }
