@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "load_answer.h"
 #include "load_engine.h"
 #include "load_json.h"
 
@@ -419,7 +420,7 @@ static int run(struct options *o, struct engine_report *report, struct err *e)
 	struct source *source = NULL;
 	int rc = -1;
 
-	buf_init(&recorder.line, ENGINE_ANSWER_MAX * 6);
+	buf_init(&recorder.line, ANSWER_MAX * 6);
 	if (resolve(o, e) < 0 || source_open(&source, &o->source, e) < 0)
 		goto out;
 	if (source_connections(source) > 0)

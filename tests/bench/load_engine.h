@@ -21,8 +21,6 @@
 #include "load_histogram.h"
 #include "load_source.h"
 
-#define ENGINE_ANSWER_MAX (8 << 20) /* bytes of one answer, head and body */
-
 struct engine_settings {
 	const struct sockaddr *address;
 	socklen_t address_len;
