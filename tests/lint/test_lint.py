@@ -52,7 +52,7 @@ BREAKS = [
     (structure.length, "lib/base/a.c", "\n" * 501),
     (structure.sql, "services/backend/a.c", 'const char *q = "SELECT id "\n\t"FROM users";\n'),
     (structure.sql, "lib/app/a.c", 'const char *q = "PRAGMA user_version";\n'),
-    (words.words, "docs/a.md", "See /work" + "/main.\n"),
+    (words.words, "docs/a.md", "See /home" + "/me.\n"),
     (words.words, "docs/a.md", "Closes issue" + " #12.\n"),
     (words.words, "README.md", "from deb.debian" + ".org\n"),
     (words.words, "lib/base/a.c", "/* TO" + "DO */\n"),
