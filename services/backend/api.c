@@ -205,15 +205,18 @@ bool call_commit(struct call *c, struct job *j)
 	return false;
 }
 
-void job_problem(struct problem *p, enum job_outcome outcome)
+void answer_undone(struct http_request *r, enum job_outcome outcome)
 {
+	struct problem p = {.kind = PROBLEM_NONE};
+
 	if (outcome == JOB_STORAGE)
-		problem_set(p, PROBLEM_STORAGE, NULL,
+		problem_set(&p, PROBLEM_STORAGE, NULL,
 			    "the database cannot be written at the moment: nothing was "
 			    "done, try again");
 	else
-		problem_set(p, PROBLEM_OUTCOME_UNKNOWN, NULL,
+		problem_set(&p, PROBLEM_OUTCOME_UNKNOWN, NULL,
 			    "it may have been done or not: ask again with the same "
 			    "Idempotency-Key");
-	p->retry_after_s = 1;
+	p.retry_after_s = 1;
+	answer_problem(r, true, &p);
 }

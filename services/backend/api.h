@@ -69,7 +69,7 @@ int64_t call_sequence(struct call *c, const char *name, int64_t fallback);
 struct books *call_reader(struct call *c);
 /* Puts a job in front; false: refused, and answered 503. */
 bool call_commit(struct call *c, struct job *j);
-/* The problem of a job that was not done. */
-void job_problem(struct problem *p, enum job_outcome outcome);
+/* Answers for a job that was not done, on the committer's thread. */
+void answer_undone(struct http_request *r, enum job_outcome outcome);
 
 #endif

@@ -48,14 +48,6 @@ static int add_apply(struct job *j, struct books *b, int64_t now_us, struct err 
 	return w->refusal == ERR_NONE ? -1 : 0;
 }
 
-static void undone(struct device_job *w, enum job_outcome outcome)
-{
-	struct problem p = {.kind = PROBLEM_NONE};
-
-	job_problem(&p, outcome);
-	answer_problem(w->request, true, &p);
-}
-
 static void add_finish(struct job *j, enum job_outcome outcome)
 {
 	struct device_job *w = container_of(j, struct device_job, job);
@@ -63,7 +55,7 @@ static void add_finish(struct job *j, enum job_outcome outcome)
 	if (outcome == JOB_DONE)
 		answer_done(w);
 	else
-		undone(w, outcome);
+		answer_undone(w->request, outcome);
 	mem_free(w);
 }
 
@@ -114,7 +106,7 @@ static void remove_finish(struct job *j, enum job_outcome outcome)
 	struct problem p = {.kind = PROBLEM_NONE};
 
 	if (outcome != JOB_DONE) {
-		undone(w, outcome);
+		answer_undone(w->request, outcome);
 	} else if (w->result == 1) {
 		answer_nothing(w->request, true);
 	} else {

@@ -57,7 +57,7 @@ struct feeder {
 	bool notes_busy;
 };
 
-static struct metric published_total;
+static struct metric published_sequence;
 
 static struct feed *bell(struct feeder *f)
 {
@@ -142,7 +142,7 @@ static void on_published(void *arg, int64_t last_event)
 	struct feeder *f = arg;
 	int slot = f->gathered_count < NOTES_MAX ? f->gathered_count++ : NOTES_MAX - 1;
 
-	metric_set(&published_total, last_event);
+	metric_set(&published_sequence, last_event);
 	f->gathered[slot] = (struct note){last_event, clock_utc_us()};
 }
 
@@ -345,7 +345,7 @@ int feeder_start(struct feeder **out, const struct feeder_settings *settings,
 		.arg = f,
 	};
 	atomic_store(&f->head, f->context.head);
-	metrics_register(&published_total, METRIC_GAUGE, "paybell_published_sequence",
+	metrics_register(&published_sequence, METRIC_GAUGE, "paybell_published_sequence",
 			 NULL, "Up to which sequence the bell has rung.");
 	init_feeds(f);
 	if (connect_redis(f, e) < 0) {

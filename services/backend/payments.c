@@ -137,8 +137,7 @@ static void payment_finish(struct job *j, enum job_outcome outcome)
 	if (w->has_key)
 		underway_leave(w->api->underway, w->key.key);
 	if (outcome != JOB_DONE) {
-		job_problem(&w->problem, outcome);
-		answer_problem(w->request, true, &w->problem);
+		answer_undone(w->request, outcome);
 	} else if (w->refused) {
 		answer_refused(w);
 	} else {

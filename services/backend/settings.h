@@ -6,8 +6,6 @@
 #include "app/settings.h"
 #include "wire/event.h"
 
-#define API_KEYS_MAX 16
-
 struct backend_settings {
 	struct common_settings common;
 	const char *listen;

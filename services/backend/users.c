@@ -62,14 +62,6 @@ static int put_apply(struct job *j, struct books *b, int64_t now_us, struct err 
 	return w->result < 0 ? -1 : 0;
 }
 
-static void answer_undone(struct http_request *r, enum job_outcome outcome)
-{
-	struct problem p = {.kind = PROBLEM_NONE};
-
-	job_problem(&p, outcome);
-	answer_problem(r, true, &p);
-}
-
 static void put_finish(struct job *j, enum job_outcome outcome)
 {
 	struct user_job *w = container_of(j, struct user_job, job);
