@@ -61,14 +61,14 @@ static const char *const SQL[STMT_COUNT] = {
 	[ADD_PUBLICATION] = "INSERT OR IGNORE INTO publications (last_event, "
 			    "published_us) VALUES (?1, ?2)",
 	[DECLARE] = "INSERT OR IGNORE INTO channels (channel, first_event, "
-		    "ended_through) VALUES (?1, ?2, ?2)",
+		    "reported_through) VALUES (?1, ?2, ?2)",
 	[CHANNELS] = "SELECT channel FROM channels ORDER BY channel",
 	[ABANDON] =
 		"INSERT INTO deliveries (sequence, channel, status, reason, attempts, "
 		"ended_us)"
 		" SELECT e.sequence, ?1, 'failed', 'channel_removed', 0, ?2 FROM events e"
 		" LEFT JOIN deliveries d ON d.sequence = e.sequence AND d.channel = ?1"
-		" WHERE e.sequence > (SELECT ended_through FROM channels WHERE channel = "
+		" WHERE e.sequence > (SELECT reported_through FROM channels WHERE channel = "
 		"?1)"
 		" AND d.ended_us IS NULL"
 		" ON CONFLICT (sequence, channel) DO UPDATE SET status = 'failed',"
@@ -80,12 +80,12 @@ static const char *const SQL[STMT_COUNT] = {
 		       " AND d.ended_us IS NULL AND d.next_at_us IS NULL ORDER BY "
 		       "e.sequence LIMIT ?3",
 	[HEAD] = "SELECT coalesce(max(sequence), 0) FROM events",
-	[FLOOR] = "SELECT ended_through FROM channels WHERE channel = ?1",
+	[FLOOR] = "SELECT reported_through FROM channels WHERE channel = ?1",
 	[LOWEST_OPEN] = "SELECT e.sequence FROM events e LEFT JOIN deliveries d ON "
 			"d.sequence = e.sequence AND d.channel = ?1"
 			" WHERE e.sequence > ?2 AND e.sequence <= ?2 + " SCAN
 			" AND d.ended_us IS NULL ORDER BY e.sequence LIMIT 1",
-	[RAISE] = "UPDATE channels SET ended_through = ?2 WHERE channel = ?1",
+	[RAISE] = "UPDATE channels SET reported_through = ?2 WHERE channel = ?1",
 	[DUE] = "SELECT sequence FROM deliveries WHERE channel = ?1 AND next_at_us <= ?2 "
 		"ORDER BY next_at_us LIMIT ?3",
 	[HANDED_OUT] = "UPDATE deliveries SET next_at_us = NULL WHERE sequence = ?2 AND "
