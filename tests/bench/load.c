@@ -51,7 +51,8 @@ static const char USAGE[] =
 	"  --header 'N: v'      may be repeated\n"
 	"  --connections N      keep-alive connections, default 64\n"
 	"  --count N            requests in all\n"
-	"  --seconds S          nothing is sent after S seconds (at most 600)\n"
+	"  --seconds S          nothing is sent after S seconds (at most 600) or a "
+	"SIGTERM\n"
 	"  --rate R             open loop: R requests a second, due by the clock\n"
 	"  --timeout-ms MS      for one request, retries included (default 10000)\n"
 	"  --retry              send a request whose connection broke again\n"
@@ -62,7 +63,8 @@ static const char USAGE[] =
 	"  --idempotency-keys[=PREFIX]  a key of its own for each request: PREFIX-n\n"
 	"  --requests FILE      whole requests, a JSON object a line: conn method path\n"
 	"                       headers body | body_base64; each conn in order\n"
-	"  --out FILE           a record a request: CSV, with --requests JSON lines\n"
+	"  --out FILE           a record a request: CSV (index, status, start_us,\n"
+	"                       latency_us, Location), with --requests JSON lines\n"
 	"  --json               the result as JSON\n";
 
 static int64_t number(const char *name, const char *text, int64_t min, int64_t max)
@@ -337,11 +339,15 @@ static void take_options(struct options *o, int argc, char **argv)
 static void record(void *arg, const struct engine_answer *a)
 {
 	struct recorder *r = arg;
+	const char *place;
+	size_t len;
 
 	buf_clear(&r->line);
 	if (!r->bodies) {
-		buf_addf(&r->line, "%lld,%d,%lld,%lld\n", (long long)a->index, a->status,
-			 (long long)a->start_us, (long long)a->latency_us);
+		place = answer_header(a->head, a->head_len, "Location", &len);
+		buf_addf(&r->line, "%lld,%d,%lld,%lld,%.*s\n", (long long)a->index,
+			 a->status, (long long)a->start_us, (long long)a->latency_us,
+			 (int)len, place);
 	} else {
 		buf_addf(&r->line,
 			 "{\"index\":%lld,\"conn\":%d,\"status\":%d,\"start_us\":%lld,"

@@ -15,6 +15,25 @@ static const char *header_value(const char *line, const char *end, const char *n
 	return line;
 }
 
+const char *answer_header(const char *head, size_t head_len, const char *name,
+			  size_t *len)
+{
+	const char *end = head_len > 0 ? head + head_len : head, *value, *next;
+
+	for (const char *line = head; line < end; line = next + 2) {
+		next = memmem(line, (size_t)(end - line), "\r\n", 2);
+		if (next == NULL)
+			break;
+		value = header_value(line, next, name);
+		if (value != NULL) {
+			*len = (size_t)(next - value);
+			return value;
+		}
+	}
+	*len = 0;
+	return "";
+}
+
 static bool read_header(struct answer_shape *a, const char *line, const char *end,
 			bool *has_length)
 {

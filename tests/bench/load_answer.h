@@ -23,4 +23,8 @@ struct answer_shape {
 /* 1 whole, 0 more to come, -1 malformed. head_only: it answers a HEAD. */
 int answer_parse(const struct buf *in, bool head_only, struct answer_shape *a);
 
+/* A header's value in a whole head, without its line's end; "" when there is none. */
+const char *answer_header(const char *head, size_t head_len, const char *name,
+			  size_t *len);
+
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -50,6 +51,7 @@ struct engine {
 	int *idle; /* open loop: numbers of idle connections, the warmest last */
 	int idle_count;
 	int epoll, timer;
+	sigset_t stop; /* SIGTERM, blocked: nothing more is sent */
 	int64_t start_us, end_us, utc_offset_us, last_answer_us, tick_at_us;
 	int64_t issued, in_flight, timer_at_us;
 	int dry; /* connections in STATE_DONE */
@@ -350,6 +352,10 @@ static void issue_due(struct engine *g)
 
 static void tick(struct engine *g, int64_t now_us)
 {
+	static const struct timespec no_wait = {0, 0};
+
+	if (now_us < g->end_us && sigtimedwait(&g->stop, NULL, &no_wait) == SIGTERM)
+		g->end_us = now_us;
 	for (int i = 0; i < g->settings->connections; i++) {
 		struct connection *c = &g->connections[i];
 
@@ -425,6 +431,9 @@ static void engine_init(struct engine *g)
 	g->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	assert(g->epoll >= 0 && g->timer >= 0);
 	epoll_ctl(g->epoll, EPOLL_CTL_ADD, g->timer, &ev);
+	sigemptyset(&g->stop);
+	sigaddset(&g->stop, SIGTERM);
+	sigprocmask(SIG_BLOCK, &g->stop, NULL);
 	g->connections = mem_array((size_t)n, sizeof(*g->connections));
 	g->idle = mem_array((size_t)n, sizeof(*g->idle));
 	for (int i = 0; i < n; i++) {
