@@ -17,6 +17,8 @@
 #include "base/map.h"
 #include "io/redis.h"
 #include "store/deliveries.h"
+#include "worker/breaker.h"
+#include "worker/bucket.h"
 #include "worker/instance.h"
 #include "worker/lanes.h"
 #include "worker/retry.h"
@@ -30,7 +32,10 @@ struct worker_settings {
 	struct common_settings common;
 	int64_t window, connections, held_max;
 	int64_t claim_idle_ms;
-	int64_t retry_min_ms, retry_max_ms, attempts_max;
+	int64_t retry_min_ms, retry_max_ms, attempts_max, expires_ms;
+	int64_t rate, rate_burst;        /* messages a second; 0: no limit */
+	int64_t retry_share, retry_rate; /* percent of first attempts; a second */
+	int64_t probe_min_ms, probe_max_ms;
 	int64_t attempts_log_max;
 	int64_t connect_timeout_ms, send_timeout_ms;
 	const char *templates, *locale, *ca_file;
@@ -42,6 +47,7 @@ enum delivery_state {
 	DELIVERY_READY,   /* goes as soon as a connection is free */
 	DELIVERY_FLYING,
 	DELIVERY_PARKED, /* until its next try */
+	DELIVERY_DUE,    /* for that try, which the retry budget must allow */
 	DELIVERY_SETTLING,
 	DELIVERY_STATES,
 };
@@ -58,19 +64,24 @@ struct device_marks {
 
 struct delivery {
 	struct list renewal;   /* in worker.renewals */
-	struct list ready;     /* in worker.ready */
+	struct list ready;     /* in worker.ready or worker.retries */
 	struct lane_node lane; /* of its user */
 	struct heap_node due;  /* in worker.parked */
 	enum delivery_state state;
 	char entry_id[ENTRY_ID_SIZE];
 	int64_t sequence, event_us;
+	int64_t born_us; /* UTC: what it expires after; the event's time or the replay's
+			  */
 	char event_id[ID_SIZE], user_id[USER_ID_MAX + 1];
-	int attempt; /* that were made */
+	int attempt;      /* that were made and count */
+	unsigned run;     /* the breaker's run of failures that it last failed in */
+	int run_failures; /* its attempts in that run: not counted if that is an outage */
 	bool replay, late;
 	unsigned seen;               /* the scan that found it among our own entries */
 	int64_t renewed_us;          /* monotonic */
 	int64_t lane_until_us;       /* monotonic; 0: not tried yet */
 	struct recipient *recipient; /* NULL: to be read when it goes */
+	int64_t read_us;             /* monotonic: when that was */
 	struct device_marks *marks;  /* TARGET_DEVICES */
 };
 
@@ -84,6 +95,22 @@ struct settle {
 	size_t unconfirmed;
 	struct redis_args *args;
 	struct buf record;
+};
+
+/* What keeps us from the provider (gate.c). */
+struct gate {
+	struct breaker breaker;
+	struct bucket rate;    /* messages */
+	struct bucket retries; /* the retry budget */
+	struct loop_timer *timer;
+};
+
+/* Whose fault a failed try was. */
+enum blame {
+	BLAME_MESSAGE,  /* its own: it counts */
+	BLAME_SUSPECT,  /* the provider's, maybe: it counts unless this becomes an outage
+			 */
+	BLAME_PROVIDER, /* there is an outage: it does not count */
 };
 
 enum intake_mode {
@@ -130,7 +157,7 @@ struct worker {
 	struct err database_error;
 
 	struct map *held; /* by sequence */
-	struct list renewals, ready;
+	struct list renewals, ready, retries;
 	struct lanes *lanes;
 	struct heap parked;
 	struct loop_timer *parked_timer;
@@ -147,6 +174,7 @@ struct worker {
 
 	struct intake intake;
 	struct settle settle;
+	struct gate gate;
 	struct tally tally;
 };
 
@@ -166,6 +194,10 @@ size_t delivery_room(const struct worker *w);
 void delivery_set_state(struct worker *w, struct delivery *d, enum delivery_state state);
 void delivery_pump(struct worker *w);
 void delivery_wake_parked(struct worker *w);
+/* Its attempts were taken back: it does not need the budget any more. */
+void delivery_excused(struct worker *w, struct delivery *d);
+/* Those whose minute at the head of their lane is over let the others go. */
+void delivery_free_lanes(struct worker *w);
 /* What is not being sent or settled; unseen_only: what the last scan did not find. */
 void delivery_forget_idle(struct worker *w, bool unseen_only);
 
@@ -188,6 +220,23 @@ int recipient_marks(struct worker *w, int64_t sequence, struct device_marks *out
 void round_start(struct worker *w, struct delivery *d);
 /* Fills the record but for what came of the try. */
 void round_describe(const struct worker *w, const struct delivery *d, struct attempt *a);
+
+/* gate.c: may one more go? */
+void gate_init(struct worker *w);
+void gate_release(struct worker *w);
+bool gate_is_open(struct worker *w);
+bool gate_allows_retry(struct worker *w);
+/* Pumps again when the gate opens by time. */
+void gate_arm(struct worker *w);
+/* The delivery goes: it is counted against the retry budget or for it. True: as the
+ * breaker's probe. */
+bool gate_start(struct worker *w, const struct delivery *d);
+void gate_sent(struct worker *w); /* one message */
+/* What came of it. */
+enum blame gate_judge(struct worker *w, struct delivery *d, bool probe,
+		      const struct transfer_result *result, const struct verdict *v);
+/* A round ended that is to be tried again, by fault of `blame`. */
+void gate_count(struct worker *w, struct delivery *d, enum blame blame);
 
 /* lease.c */
 void lease_ask(struct worker *w, struct delivery *d);

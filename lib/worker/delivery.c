@@ -3,9 +3,10 @@
  * Three bounds. PAYBELL_WINDOW: deliveries that could go at once (asked their lease,
  * ready, at the provider). PAYBELL_CONNECTIONS: requests at the provider.
  * PAYBELL_HELD_MAX: all that this worker holds, those included that wait behind others of
- * their user or for their next try; they keep no recipient, it is read again when they
- * go. So a provider that is down fills the third and then nothing more is taken from the
- * stream, and one user with a thousand events costs the others nothing.
+ * their user, for their next try or for the retry budget; they keep no recipient, it is
+ * read again when they go. So a provider that is down fills the third and then nothing
+ * more is taken from the stream, and one user with a thousand events costs the others
+ * nothing.
  *
  * Order: a user's deliveries stand in a lane in the order of the stream; only the first
  * one goes, and it leaves the lane when it has ended, or when its next try is later than
@@ -59,7 +60,8 @@ struct delivery *delivery_new(struct worker *w, int64_t sequence, const char *en
 void delivery_describe(struct delivery *d, struct recipient *r)
 {
 	d->recipient = r;
-	d->event_us = r->event.time_us;
+	d->read_us = clock_mono_us();
+	d->event_us = d->born_us = r->event.time_us;
 	mem_copy_text(d->event_id, sizeof(d->event_id), r->event.id);
 	mem_copy_text(d->user_id, sizeof(d->user_id), r->event.user_id);
 	if (!d->replay)
@@ -77,8 +79,10 @@ void delivery_set_state(struct worker *w, struct delivery *d, enum delivery_stat
 
 static void make_ready(struct worker *w, struct delivery *d)
 {
-	delivery_set_state(w, d, DELIVERY_READY);
-	list_append(&w->ready, &d->ready);
+	bool first = d->attempt == 0;
+
+	delivery_set_state(w, d, first ? DELIVERY_READY : DELIVERY_DUE);
+	list_append(first ? &w->ready : &w->retries, &d->ready);
 	loop_task_want(w->loop, &w->pump_task);
 }
 
@@ -154,7 +158,8 @@ void delivery_forget(struct worker *w, struct delivery *d)
 static bool is_idle(const struct delivery *d)
 {
 	return d->state == DELIVERY_WAITING || d->state == DELIVERY_READY ||
-	       d->state == DELIVERY_PARKED || d->state == DELIVERY_LEASING;
+	       d->state == DELIVERY_PARKED || d->state == DELIVERY_DUE ||
+	       d->state == DELIVERY_LEASING;
 }
 
 /* Two passes: the map may not change while it is walked, and forgetting one lets another
@@ -200,13 +205,41 @@ static bool may_send(const struct worker *w)
 	       (!w->transport->ready || w->transport->ready(w->state));
 }
 
+/* A retry that the budget allows, else a first attempt. */
+static struct list *next(struct worker *w)
+{
+	if (!list_empty(&w->retries) && gate_allows_retry(w))
+		return list_pop(&w->retries);
+	return list_pop(&w->ready);
+}
+
 void delivery_pump(struct worker *w)
 {
-	while (w->transfers < (size_t)w->settings.connections && !list_empty(&w->ready) &&
-	       may_send(w)) {
-		struct list *n = list_pop(&w->ready);
+	struct list *n;
 
+	while (w->transfers < (size_t)w->settings.connections && may_send(w) &&
+	       gate_is_open(w) && (n = next(w)) != NULL)
 		round_start(w, container_of(n, struct delivery, ready));
+	gate_arm(w);
+}
+
+void delivery_excused(struct worker *w, struct delivery *d)
+{
+	if (d->state != DELIVERY_DUE || d->attempt > 0)
+		return;
+	list_remove(&d->ready);
+	make_ready(w, d);
+}
+
+void delivery_free_lanes(struct worker *w)
+{
+	int64_t now_us = loop_now_us(w->loop);
+
+	for (struct list *n = w->retries.next; n != &w->retries; n = n->next) {
+		struct delivery *d = container_of(n, struct delivery, ready);
+
+		if (now_us > d->lane_until_us)
+			leave_lane(w, d);
 	}
 }
 

@@ -18,7 +18,9 @@ int64_t retry_ceiling_ms(const struct retry_policy *p, int attempt)
 
 int64_t retry_wait_ms(const struct retry_policy *p, int attempt, int64_t retry_after_s)
 {
-	int64_t wait = (int64_t)random_below((uint64_t)retry_ceiling_ms(p, attempt) + 1);
+	int64_t half = retry_ceiling_ms(p, attempt) / 2;
+	int64_t wait = retry_ceiling_ms(p, attempt) - half +
+		       (int64_t)random_below((uint64_t)half + 1);
 	int64_t told = retry_after_s * 1000;
 
 	if (retry_after_s < 0 || wait >= told)

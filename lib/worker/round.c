@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "io/digest.h"
 
+#define FRESH_US 1000000 /* a recipient */
+
 struct round;
 
 struct target {
@@ -20,6 +22,7 @@ struct target {
 	char device_id[ID_SIZE]; /* "" for an address */
 	int64_t started_us, took_us;
 	struct verdict verdict;
+	enum blame blame;
 };
 
 struct round {
@@ -28,6 +31,7 @@ struct round {
 	int64_t started_us, started_mono_us;
 	int waiting; /* for this many answers, and the starter */
 	int count;
+	bool probe, judged; /* the breaker's probe; its answer came */
 	struct target targets[];
 };
 
@@ -145,7 +149,8 @@ static void target_done(struct target *t)
 	struct delivery *d = r->delivery;
 	struct attempt a;
 
-	if (is_open(t) && retry_exhausted(&w->retry, d->attempt)) {
+	if (is_open(t) && t->blame != BLAME_PROVIDER &&
+	    retry_exhausted(&w->retry, d->attempt)) {
 		t->verdict.status = ATTEMPT_FAILED;
 		t->verdict.reason = REASON_ATTEMPTS_EXHAUSTED;
 	}
@@ -170,6 +175,9 @@ static void on_answer(void *arg, const struct transfer_result *result)
 	loop_task_want(w->loop, &w->pump_task);
 	t->took_us = result->took_us;
 	judge(w, result, &t->verdict);
+	t->round->judged = true;
+	t->blame =
+		gate_judge(w, t->round->delivery, t->round->probe, result, &t->verdict);
 	if (t->verdict.status != ATTEMPT_DELIVERED)
 		log_debug("deliver.attempt",
 			  "event=%s attempt=%d status=%s reason=%s code=%d",
@@ -199,6 +207,18 @@ static int64_t common_wait_ms(const struct round *r)
 			most = wait;
 	}
 	return most;
+}
+
+/* An attempt counts when any of those that are open is to blame for itself. */
+static enum blame common_blame(const struct round *r)
+{
+	enum blame least = BLAME_PROVIDER;
+
+	for (int i = 0; i < r->count; i++) {
+		if (is_open(&r->targets[i]) && r->targets[i].blame < least)
+			least = r->targets[i].blame;
+	}
+	return least;
 }
 
 /* About the channel as a whole, for deliveries to devices. */
@@ -239,6 +259,7 @@ static void try_again(struct round *r, int64_t wait_ms)
 		a.reason = reason;
 		a.next_at_us = end_us + wait_ms * US_PER_MS;
 	}
+	gate_count(w, d, common_blame(r));
 	if (attempt_waits_in_ledger(&a))
 		delivery_end(w, d, &a);
 	else
@@ -268,6 +289,8 @@ static void finish(struct round *r)
 	int64_t wait_ms = common_wait_ms(r);
 	struct attempt a;
 
+	if (r->probe && !r->judged)
+		breaker_unsent(&r->worker->gate.breaker);
 	if (wait_ms >= 0) {
 		try_again(r, wait_ms);
 	} else if (r->delivery->marks) {
@@ -322,6 +345,7 @@ static void send_target(struct target *t, struct message *m)
 	if (w->transport->build(w->state, m, &request, &w->scratch, &e) == 0 &&
 	    transfer_start(w->engine, &request, on_answer, t, &e)) {
 		w->transfers++;
+		gate_sent(w);
 		return;
 	}
 	log_warn("deliver.unsendable", "event=%s error=%s", m->recipient->event.id,
@@ -376,6 +400,24 @@ static int load_marks(struct worker *w, struct delivery *d)
 	return d->attempt > 0 ? recipient_marks(w, d->sequence, d->marks) : 0;
 }
 
+static bool is_expired(const struct worker *w, const struct delivery *d)
+{
+	return clock_utc_us() - d->born_us > w->settings.expires_ms * US_PER_MS;
+}
+
+/* What was read with the entry, when it is still fresh: meanwhile the user may have gone,
+ * or want no such messages any more. */
+static struct recipient *take_recipient(struct delivery *d)
+{
+	struct recipient *r = d->recipient;
+
+	d->recipient = NULL;
+	if (r && clock_mono_us() - d->read_us < FRESH_US)
+		return r;
+	mem_free(r);
+	return NULL;
+}
+
 /* Reads what is not known, or not known freshly enough, about the delivery. False: it is
  * over. Once a device has ended there is nothing to suppress any more: what is open then
  * ends as the others did. */
@@ -383,8 +425,7 @@ static bool prepare(struct worker *w, struct delivery *d, struct recipient **out
 {
 	enum attempt_reason reason;
 
-	*out = d->recipient;
-	d->recipient = NULL;
+	*out = take_recipient(d);
 	if ((!*out && recipient_read(w, d->sequence, out) != 1) || load_marks(w, d) < 0) {
 		delivery_forget(w, d); /* it stays pending, and is found again */
 		return false;
@@ -394,10 +435,14 @@ static bool prepare(struct worker *w, struct delivery *d, struct recipient **out
 		return false;
 	}
 	reason = recipient_suppressed(w->transport, *out);
+	if (reason == REASON_NONE && is_expired(w, d))
+		reason = REASON_EXPIRED;
 	if (reason == REASON_NONE)
 		return true;
 	if (!d->marks || d->marks->count == 0) {
-		end_unsent(w, d, ATTEMPT_SUPPRESSED, reason);
+		end_unsent(w, d,
+			   reason == REASON_EXPIRED ? ATTEMPT_FAILED : ATTEMPT_SUPPRESSED,
+			   reason);
 		return false;
 	}
 	(*out)->device_count = 0;
@@ -411,11 +456,13 @@ void round_start(struct worker *w, struct delivery *d)
 	struct err e = ERR_INIT;
 	struct log_quote q;
 	struct round *r;
+	bool probe;
 
 	if (!prepare(w, d, &to)) {
 		mem_free(to);
 		return;
 	}
+	probe = gate_start(w, d);
 	d->attempt++;
 	if (d->lane_until_us == 0)
 		d->lane_until_us = loop_now_us(w->loop) + ATTEMPT_LEDGER_WAIT_US;
@@ -425,6 +472,8 @@ void round_start(struct worker *w, struct delivery *d)
 	if (texts_render(w->texts, &m, &e) < 0) {
 		log_error("deliver.template", "event=%s error=%s", d->event_id,
 			  log_quote(&q, e.text));
+		if (probe)
+			breaker_unsent(&w->gate.breaker);
 		end_unsent(w, d, ATTEMPT_FAILED, REASON_TEMPLATE);
 	} else {
 		size_t most = d->marks ? (size_t)to->device_count : 1;
@@ -432,6 +481,7 @@ void round_start(struct worker *w, struct delivery *d)
 		r = mem_alloc(sizeof(*r) + most * sizeof(struct target));
 		r->worker = w;
 		r->delivery = d;
+		r->probe = probe;
 		r->started_us = clock_utc_us();
 		r->started_mono_us = clock_mono_us();
 		send_all(r, to, &m);

@@ -29,6 +29,13 @@ void tally_init(struct tally *t, const char *channel)
 			 "Deliveries that this worker holds.");
 	metrics_register(&t->parked, METRIC_GAUGE, "paybell_parked", t->channel,
 			 "Deliveries that wait for their next attempt here.");
+	metrics_register(&t->due, METRIC_GAUGE, "paybell_retries_due", t->channel,
+			 "Deliveries whose next attempt waits for the retry budget.");
+	metrics_register(&t->breaker_open, METRIC_GAUGE, "paybell_breaker_open",
+			 t->channel,
+			 "1 while the provider is out and only probed, else 0.");
+	metrics_register(&t->outages, METRIC_COUNTER, "paybell_outages_total", t->channel,
+			 "Outages of the provider that were noticed.");
 	metrics_register(&t->unconfirmed, METRIC_GAUGE, "paybell_unconfirmed", t->channel,
 			 "Outcomes that Redis has not confirmed yet.");
 	metrics_register(&t->backlog, METRIC_GAUGE, "paybell_backlog", t->channel,

@@ -15,7 +15,8 @@ struct tally {
 	struct metric deliveries[ATTEMPT_FAILED + 1];
 	struct metric latency; /* from the event to the provider's yes */
 	struct metric took;    /* one try */
-	struct metric in_flight, held, parked, backlog, unconfirmed;
+	struct metric in_flight, held, parked, due, backlog, unconfirmed;
+	struct metric breaker_open, outages;
 	struct metric reconnects, claimed, duplicates;
 };
 

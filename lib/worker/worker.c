@@ -40,6 +40,21 @@ static const struct setting rows[] = {
 	    "The longest wait after any attempt."),
 	ROW("ATTEMPTS_MAX", SETTING_INT, attempts_max, "10", 1, 1000,
 	    "Attempts before a delivery has failed."),
+	ROW("EXPIRES", SETTING_DURATION, expires_ms, "24h", 1000, 2592000000,
+	    "A message that is older than this is not sent any more."),
+	ROW("RATE", SETTING_INT, rate, "0", 0, 1000000,
+	    "Messages a second that the provider is sent at most; 0: no limit."),
+	ROW("RATE_BURST", SETTING_INT, rate_burst, "10", 1, 1000000,
+	    "Messages that may go at once after a pause, when there is a PAYBELL_RATE."),
+	ROW("RETRY_SHARE", SETTING_INT, retry_share, "20", 0, 100,
+	    "Retries in a hundred first attempts, beside PAYBELL_RETRY_RATE."),
+	ROW("RETRY_RATE", SETTING_INT, retry_rate, "10", 1, 100000,
+	    "Retries a second, beside PAYBELL_RETRY_SHARE."),
+	ROW("PROBE_MIN", SETTING_DURATION, probe_min_ms, "1s", 10, 3600000,
+	    "How long after an outage was noticed the provider is asked again; it "
+	    "doubles each time."),
+	ROW("PROBE_MAX", SETTING_DURATION, probe_max_ms, "30s", 10, 3600000,
+	    "The longest time between two such probes."),
 	ROW("ATTEMPTS_LOG_MAX", SETTING_INT, attempts_log_max, "1000000", 1000, 1000000000,
 	    "Records the backend has not taken in yet, at which nothing more is sent."),
 	ROW("CONNECT_TIMEOUT", SETTING_DURATION, connect_timeout_ms, "5s", 10, 600000,
@@ -185,6 +200,7 @@ static void set_gauges(struct worker *w)
 {
 	metric_set(&w->tally.in_flight, (int64_t)w->states[DELIVERY_FLYING]);
 	metric_set(&w->tally.parked, (int64_t)w->states[DELIVERY_PARKED]);
+	metric_set(&w->tally.due, (int64_t)w->states[DELIVERY_DUE]);
 	metric_set(&w->tally.held, (int64_t)map_count(w->held));
 	metric_set(&w->tally.unconfirmed, (int64_t)w->settle.unconfirmed);
 }
@@ -199,6 +215,7 @@ static void on_tick(void *arg)
 		w->trusted = false;
 		intake_stop(w);
 	}
+	delivery_free_lanes(w);
 	recipient_open(w);
 	ask_lengths(w);
 	if (++w->ticks % RENEW_NAME_TICKS == 0)
@@ -224,6 +241,9 @@ static int check(void *context, struct err *e)
 	if (s->retry_min_ms > s->retry_max_ms)
 		return err_set(e, ERR_INVALID,
 			       "PAYBELL_RETRY_MIN is more than PAYBELL_RETRY_MAX");
+	if (s->probe_min_ms > s->probe_max_ms)
+		return err_set(e, ERR_INVALID,
+			       "PAYBELL_PROBE_MIN is more than PAYBELL_PROBE_MAX");
 	if (w->transport->check && w->transport->check(w->state, e) < 0)
 		return -1;
 	return texts_load(&w->texts, s->templates, w->transport->channel,
@@ -261,6 +281,7 @@ static void open_parts(struct worker *w)
 	bus_queue(&w->queue, &w->bus, w->transport->channel);
 	list_init(&w->renewals);
 	list_init(&w->ready);
+	list_init(&w->retries);
 	heap_init(&w->parked);
 	w->held = map_new();
 	w->lanes = lanes_new();
@@ -274,6 +295,7 @@ static void open_parts(struct worker *w)
 	tally_init(&w->tally, w->transport->channel);
 	intake_init(w);
 	settle_init(w);
+	gate_init(w);
 }
 
 static void open_instance(struct worker *w)
@@ -309,6 +331,7 @@ static void stop(void *state)
 	instance_free(w->instance);
 	forget_all(w);
 	settle_release(w);
+	gate_release(w);
 	loop_task_cancel(&w->pump_task);
 	loop_task_cancel(&w->intake.task);
 	loop_timer_free(w->tick);

@@ -4,6 +4,8 @@
 SUITE(api)
 SUITE(args)
 SUITE(attempt)
+SUITE(breaker)
+SUITE(bucket)
 SUITE(buf)
 SUITE(bus)
 SUITE(clock)
