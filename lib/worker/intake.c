@@ -300,11 +300,15 @@ static void on_claimed(void *arg, const struct redisReply *reply, const struct e
 		return;
 	mem_copy_text(in->claim_from, sizeof(in->claim_from),
 		      redis_text(redis_at(reply, 0), NULL));
-	if (redis_count(entries) == 0)
-		return;
-	metric_add(&w->tally.claimed, (int64_t)redis_count(entries));
-	log_info("intake.claimed", "entries=%zu", redis_count(entries));
-	take_all(w, entries, true);
+	if (redis_count(entries) > 0) {
+		metric_add(&w->tally.claimed, (int64_t)redis_count(entries));
+		log_info("intake.claimed", "entries=%zu", redis_count(entries));
+		take_all(w, entries, true);
+	}
+	/* The rest of the list at once, as far as there is room: who died may have held
+	 * thousands. */
+	if (strcmp(in->claim_from, "0-0") != 0)
+		intake_claim(w);
 }
 
 void intake_claim(struct worker *w)
