@@ -21,6 +21,10 @@ struct db_stmt {
 	sqlite3_stmt *handle;
 };
 
+struct db_copy {
+	sqlite3_backup *handle;
+};
+
 static enum err_code code_of(int rc)
 {
 	switch (rc & 0xff) {
@@ -54,6 +58,10 @@ static const char WRITER_PRAGMAS[] = "PRAGMA journal_mode=WAL;"
 static const char READER_PRAGMAS[] = "PRAGMA query_only=1;"
 				     "PRAGMA temp_store=MEMORY;"
 				     "PRAGMA cache_size=-2048;";
+static const char COPY_PRAGMAS[] = "PRAGMA journal_mode=OFF;"
+				   "PRAGMA synchronous=OFF;"
+				   "PRAGMA locking_mode=EXCLUSIVE;"
+				   "PRAGMA cache_size=-8192;";
 
 static int configure(struct db *db, enum db_mode mode, struct err *e)
 {
@@ -63,6 +71,8 @@ static int configure(struct db *db, enum db_mode mode, struct err *e)
 	sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
 	if (mode == DB_READER)
 		return db_exec(db, READER_PRAGMAS, e);
+	if (mode == DB_COPY)
+		return db_exec(db, COPY_PRAGMAS, e);
 	if (db_exec(db, WRITER_PRAGMAS, e) < 0)
 		return -1;
 	sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_wal);
@@ -78,7 +88,7 @@ int db_open(struct db **out, const char *path, enum db_mode mode, struct err *e)
 
 	/* A reader opens read-write as well: it must be able to use the shared memory of
 	 * the WAL; query_only keeps it from writing. */
-	flags |= SQLITE_OPEN_READWRITE | (mode == DB_WRITER ? SQLITE_OPEN_CREATE : 0);
+	flags |= SQLITE_OPEN_READWRITE | (mode == DB_READER ? 0 : SQLITE_OPEN_CREATE);
 	old_umask = umask(0027);
 	rc = sqlite3_open_v2(path, &db->handle, flags, NULL);
 	if (rc == SQLITE_OK && configure(db, mode, e) == 0) {
@@ -256,4 +266,43 @@ int db_checkpoint(struct db *db, enum db_checkpoint mode, int *wal_frames,
 	if ((rc & 0xff) == SQLITE_BUSY)
 		return 1;
 	return fail(db->handle, rc, e);
+}
+
+int db_copy_start(struct db_copy **out, struct db *target, struct db *source,
+		  struct err *e)
+{
+	sqlite3_backup *handle =
+		sqlite3_backup_init(target->handle, "main", source->handle, "main");
+
+	if (handle == NULL)
+		return fail(target->handle, sqlite3_errcode(target->handle), e);
+	*out = mem_alloc(sizeof **out);
+	(*out)->handle = handle;
+	return 0;
+}
+
+int db_copy_step(struct db_copy *c, int pages, int64_t *done, int64_t *total,
+		 struct err *e)
+{
+	int rc = sqlite3_backup_step(c->handle, pages);
+
+	*total = sqlite3_backup_pagecount(c->handle);
+	*done = *total - sqlite3_backup_remaining(c->handle);
+	if (rc == SQLITE_OK || rc == SQLITE_DONE)
+		return rc == SQLITE_OK;
+	/* The handle keeps its error to itself until it is finished. */
+	return err_set(e, code_of(rc), "%s", sqlite3_errstr(rc));
+}
+
+void db_copy_free(struct db_copy *c)
+{
+	if (c == NULL)
+		return;
+	sqlite3_backup_finish(c->handle);
+	mem_free(c);
+}
+
+void db_interrupt(struct db *db)
+{
+	sqlite3_interrupt(db->handle);
 }

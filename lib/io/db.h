@@ -20,6 +20,8 @@ enum db_mode {
 	DB_WRITER, /* creates the file (mode 0640); WAL kept on close, synchronous=FULL,
 		      foreign keys off, no automatic checkpoint */
 	DB_READER, /* must exist; query only; waits at most DB_BUSY_MS for a lock */
+	DB_COPY,   /* creates the file (mode 0640) for db_copy_start() and one connection
+		      alone; neither journal nor sync: one that broke off is thrown away */
 };
 
 #define DB_BUSY_MS 2000
@@ -75,5 +77,21 @@ enum db_checkpoint {
  * busy (not an error), 0 done, -1 failed. */
 int db_checkpoint(struct db *db, enum db_checkpoint mode, int *wal_frames,
 		  int *moved_frames, struct err *e);
+
+/* Online backup (sqlite.org/c3ref/backup_finish.html): source, whole, over what target
+ * holds. While source stands in a read transaction of its own it is one snapshot, and no
+ * commit of others makes the copy begin again. Both connections stay the caller's and are
+ * not to be written through meanwhile. */
+struct db_copy;
+int db_copy_start(struct db_copy **out, struct db *target, struct db *source,
+		  struct err *e);
+/* At most `pages` more. 1: there is more, 0: target is complete, -1: failed; *done of
+ * *total pages are copied. */
+int db_copy_step(struct db_copy *c, int pages, int64_t *done, int64_t *total,
+		 struct err *e);
+void db_copy_free(struct db_copy *c); /* before both connections; NULL does nothing */
+
+/* Any thread, while db is open: the statement that runs on it fails soon. */
+void db_interrupt(struct db *db);
 
 #endif

@@ -55,14 +55,20 @@ static int read_ledger_id(struct store *s, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
-static int write_ledger_id(struct store *s, struct err *e)
+void store_new_ledger_id(char out[LEDGER_ID_SIZE])
 {
 	uint8_t bytes[(LEDGER_ID_SIZE - 1) / 2];
-	char sql[128], hex[LEDGER_ID_SIZE];
 
 	random_bytes(bytes, sizeof bytes);
 	for (size_t i = 0; i < sizeof bytes; i++)
-		snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static int write_ledger_id(struct store *s, struct err *e)
+{
+	char sql[128], hex[LEDGER_ID_SIZE];
+
+	store_new_ledger_id(hex);
 	snprintf(sql, sizeof sql,
 		 "INSERT OR IGNORE INTO meta (name, value) VALUES ('ledger_id', '%s')",
 		 hex);

@@ -38,6 +38,10 @@ void store_close(struct store *s); /* zeroed or closed storage: nothing happens 
 int store_snapshot_begin(struct store *s, struct err *e);
 void store_snapshot_end(struct store *s);
 
+/* A random id, for a database that is new or told apart from the one it was copied from.
+ */
+void store_new_ledger_id(char out[LEDGER_ID_SIZE]);
+
 /* The newest schema this program knows. */
 int store_schema_version(void);
 
