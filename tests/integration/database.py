@@ -34,6 +34,10 @@ class Database:
                          "t.amount_minor, t.currency FROM events e JOIN transactions t "
                          "ON t.key = e.transaction_key ORDER BY e.sequence")
 
+    def payments(self):
+        """(id, description) of each, in order."""
+        return ((r[0], r[1]) for r in self.rows("SELECT id, description FROM transactions ORDER BY key"))
+
     def balances(self):
         """{(user, currency): minor}; user "" is the outside world."""
         return {(r["user_id"], r["currency"]): r["balance_minor"]
@@ -63,6 +67,21 @@ class Database:
             return self.one("SELECT count(*) FROM deliveries WHERE ended_us IS NOT NULL")
         return self.one("SELECT count(*) FROM deliveries WHERE ended_us IS NOT NULL AND channel = ?1", channel)
 
+    def ended_by_channel(self):
+        """{channel: how many deliveries have ended}, without walking through what ended long ago."""
+        return {r[0]: r[1] for r in self.rows(
+            "SELECT c.channel, c.reported_through - c.first_event"
+            " - (SELECT count(*) FROM deliveries d WHERE d.channel = c.channel AND d.sequence <= c.reported_through"
+            "  AND d.status IN ('retrying', 'ambiguous'))"
+            " + (SELECT count(*) FROM deliveries d WHERE d.sequence > c.reported_through AND d.channel = c.channel"
+            "  AND d.ended_us IS NOT NULL) FROM channels c")}
+
+    def delivered(self, channel):
+        """The events that the channel has delivered: id, user_id and the payment's description."""
+        return self.rows("SELECT e.id, e.user_id, t.description FROM deliveries d JOIN events e USING (sequence) "
+                         "JOIN transactions t ON t.key = e.transaction_key "
+                         "WHERE d.channel = ?1 AND d.status = 'delivered'", channel)
+
     def deliveries(self):
         """{(channel, status, reason or ""): how many}."""
         return {(r[0], r[1], r[2]): r[3] for r in self.rows(
@@ -86,6 +105,10 @@ class Database:
         return self.rows("SELECT e.id AS event_id, a.device_id, a.provider_id, d.token FROM attempts a "
                          "JOIN events e USING (sequence) JOIN devices d ON d.id = a.device_id "
                          "WHERE a.channel = 'push' AND a.status = 'delivered' ORDER BY a.sequence")
+
+    def one_device_each(self):
+        """{user: a device's id}."""
+        return {r[0]: r[1] for r in self.rows("SELECT user_id, min(id) FROM devices GROUP BY user_id")}
 
     def addresses(self):
         """{user: (email, phone)}."""

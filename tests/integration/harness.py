@@ -245,17 +245,19 @@ class Suite:
 
     # ---- processes ----
 
-    def start_redis(self, *options):
+    def start_redis(self, *options, wait=True):
         """Keeps what it holds over a stop, as an installation's does."""
         process = Process("redis", [
             "redis-server", "--port", "0", "--unixsocket", self.redis_path, "--dir", self.folder,
             "--save", "", "--appendonly", "yes", "--appendfsync", "everysec", *options,
         ], environment(), os.path.join(self.folder, "redis.log"), ready=False)
         self.processes["redis"] = process
-        wait_until(lambda: not process.alive() or self._redis_answers(), START_S, "Redis")
+        if not wait:
+            return
+        wait_until(lambda: not process.alive() or self.redis_answers(), START_S, "Redis")
         assert process.alive(), f"redis-server ended:\n{process.tail()}"
 
-    def _redis_answers(self):
+    def redis_answers(self):
         try:
             client = Redis(self.redis_path)
             try:
@@ -290,12 +292,14 @@ class Suite:
         return settings
 
     def start(self, name, wait="working", **settings):
-        """Starts one of SERVICES; waits until it is "up" or "working"."""
+        """Starts one of SERVICES; waits until it is "up" or "working", or for nothing (None)."""
         assert name not in self.processes, f"{name} is running"
         everything = {**self.settings, **self._listening(name), **settings}
         process = Process(name, [os.path.join(BIN, f"paybell-{name}")], environment(**everything),
                           os.path.join(self.folder, f"{name}.log"))
         self.processes[name] = process
+        if wait is None:
+            return process
         process.wait_up()
         self.addresses[name] = process.fields
         if wait == "working":

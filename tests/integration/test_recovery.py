@@ -1,34 +1,10 @@
 """What a crash leaves behind is taken up, all of it: counted, not hoped."""
-import json
 import signal
-import subprocess
 
-from harness import KEYS, LOAD, WORKERS, wait_until
+from harness import WORKERS, wait_until
+from paying import fill, load, load_result, load_start, pay_options
 
 PEOPLE = 400
-
-
-def fill(suite, people=PEOPLE):
-    head = {"Authorization": f"Bearer {KEYS[0]}", "Content-Type": "application/json"}
-    path = f"{suite.folder}/people.jsonl"
-    with open(path, "w", encoding="utf-8") as out:
-        for i in range(people):
-            user = {"name": f"User {i}", "email": f"u{i}@mail.example.com", "phone": f"+43660{1000000 + i}"}
-            for method, where, body in (("PUT", f"/users/u{i}", user),
-                                        ("POST", f"/users/u{i}/devices", {"kind": "fcm", "token": f"u{i}:" + "x" * 40})):
-                out.write(json.dumps({"conn": i % 8, "method": method, "path": where, "headers": head, "body": json.dumps(body)}) + "\n")
-    answer = load(suite, "--requests", path)
-    assert answer["statuses"] == {"201": 2 * people}, answer
-
-
-def load(suite, *options):
-    argv = [LOAD, "--url", f"http://{suite.addresses['backend']['api']}/transactions", "--json", *map(str, options)]
-    return json.loads(subprocess.run(argv, check=True, stdout=subprocess.PIPE, timeout=300).stdout)
-
-
-def pay_options(*more):
-    return ["--users", PEOPLE, "--header", f"Authorization: Bearer {KEYS[0]}", "--header", "Content-Type: application/json",
-            "--body", '{"to":"u{a}","amount":"0.01","currency":"USD","description":"Lunch {n}"}', *more]
 
 
 def everything_ended(database, count):
@@ -38,9 +14,9 @@ def everything_ended(database, count):
 
 
 def test_a_killed_worker_takes_up_more_than_a_window_of_what_it_held(own, database):
-    fill(own)
+    fill(own, PEOPLE)
     assert own.sandbox("PUT", "/faults/sms", {"hang": True}).status == 200
-    answer = load(own, *pay_options("--count", 1500, "--connections", 16))
+    answer = load(own, *pay_options(PEOPLE, "--count", 1500, "--connections", 16))
     assert answer["statuses"] == {"201": 1500}, answer
 
     def held():
@@ -53,10 +29,9 @@ def test_a_killed_worker_takes_up_more_than_a_window_of_what_it_held(own, databa
 
 
 def test_nothing_is_lost_when_everything_is_killed_and_redis_is_wiped(own, database):
-    fill(own)
-    argv = [LOAD, "--url", f"http://{own.addresses['backend']['api']}/transactions", "--json",
-            *map(str, pay_options("--rate", 150, "--seconds", 10, "--connections", 16, "--retry", "--timeout-ms", 30000, "--idempotency-keys"))]
-    paying = subprocess.Popen(argv, stdout=subprocess.PIPE)
+    fill(own, PEOPLE)
+    paying = load_start(own, *pay_options(PEOPLE, "--rate", 150, "--seconds", 10, "--connections", 16, "--retry",
+                                          "--timeout-ms", 30000, "--idempotency-keys"))
     try:
         for name in WORKERS:
             own.kill(name)
@@ -68,7 +43,7 @@ def test_nothing_is_lost_when_everything_is_killed_and_redis_is_wiped(own, datab
         redis.end(signal.SIGKILL)
         own.start_redis()
         own.redis("FLUSHALL")
-        answer = json.loads(paying.communicate(timeout=120)[0])
+        answer = load_result(paying, 120)
     finally:
         paying.kill()
     accepted = answer["statuses"].get("201", 0)
