@@ -4,6 +4,7 @@
 SUITE(api)
 SUITE(args)
 SUITE(attempt)
+SUITE(backup)
 SUITE(breaker)
 SUITE(bucket)
 SUITE(buf)
