@@ -61,7 +61,7 @@ static const char *const SQL[STMT_COUNT] = {
 	[LINK] = "SELECT previous, stride FROM events WHERE sequence = ?1",
 	[RECIPIENT] =
 		"SELECT " EVENT_COLUMNS ", " USER_COLUMNS
-		", u.deleted_us, d.ended_us, d.attempts"
+		", u.deleted_us, d.ended_us, d.attempts, d.replayed_us"
 		" FROM events e JOIN transactions t ON t.key = e.transaction_key"
 		" LEFT JOIN users u ON u.id = e.user_id"
 		" LEFT JOIN deliveries d ON d.sequence = e.sequence AND d.channel = ?2"
@@ -317,6 +317,7 @@ int events_recipient(struct events *ev, int64_t sequence, const char *channel,
 		out->deleted = out->user.id[0] == '\0' || !db_is_null(s, column);
 		out->ended = !db_is_null(s, column + 1);
 		out->attempts = (int)db_int(s, column + 2);
+		out->replayed_us = db_int(s, column + 3);
 		out->device_count = 0;
 	}
 	db_reset(s);

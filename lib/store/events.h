@@ -46,9 +46,11 @@ struct recipient {
 	struct event event;
 	struct user user; /* id alone when it was deleted */
 	bool deleted;
-	bool ended;       /* nothing is to be sent any more */
-	int attempts;     /* what the ledger knows of earlier attempts on this channel */
-	int device_count; /* filled when devices were asked for */
+	bool ended;   /* nothing is to be sent any more */
+	int attempts; /* what the ledger knows of earlier attempts on this channel, since
+			 the last replay */
+	int64_t replayed_us; /* UTC: when an operator last reopened it; 0: never */
+	int device_count;    /* filled when devices were asked for */
 	struct device devices[DEVICES_MAX];
 };
 /* One statement (and one for the devices). 1 found, 0 no such event (yet), -1 failed. */
