@@ -23,18 +23,6 @@ static const struct setting own_rows[OWN_ROWS] = {
 	SETTING_END,
 };
 
-/* What is common to those who talk to Redis; the database is not ours to open. */
-#define REDIS_ROWS 8
-static void gather_redis_rows(struct setting rows[REDIS_ROWS])
-{
-	size_t count = 0;
-
-	for (const struct setting *s = common_setting_rows; s->name != NULL; s++)
-		if (strncmp(s->name, "REDIS", 5) == 0 && count < REDIS_ROWS - 1)
-			rows[count++] = *s;
-	rows[count] = (struct setting)SETTING_END;
-}
-
 /* ---- help ---- */
 
 #define SUMMARY_COLUMN 46
@@ -211,10 +199,9 @@ static enum cli_exit live(struct cli *c, const struct command *commands,
 _Noreturn void cli_main(const struct command *commands, int argc, char **argv)
 {
 	struct cli c = {.api = NULL};
-	struct setting redis_rows[REDIS_ROWS];
 	const struct setting_table tables[] = {
 		{own_rows, &c.settings},
-		{redis_rows, &c.settings.common},
+		{common_setting_rows, &c.settings.common},
 		{NULL, NULL},
 	};
 	enum cli_exit code;
@@ -222,7 +209,6 @@ _Noreturn void cli_main(const struct command *commands, int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	log_init("cli", LOG_ERROR);
 	config_set_foreign(settings_suite());
-	gather_redis_rows(redis_rows);
 	buf_init(&c.text, TEXT_MAX_BYTES);
 	code = live(&c, commands, tables, argc, argv);
 	buf_release(&c.text);

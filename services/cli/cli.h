@@ -15,7 +15,7 @@
 
 struct cli_settings {
 	const char *api, *api_key;
-	struct common_settings common; /* but for the database */
+	struct common_settings common;
 };
 
 struct cli {
