@@ -38,8 +38,9 @@ enum cli_exit user_delete_run(struct cli *c, struct err *e);
 enum cli_exit user_balance_run(struct cli *c, struct err *e);
 enum cli_exit user_events_run(struct cli *c, struct err *e);
 enum cli_exit token_run(struct cli *c, struct err *e);
+enum cli_exit backup_run(struct cli *c, struct err *e);
 
 extern const struct option pay_options[], show_options[], watch_options[],
-	user_add_options[], user_events_options[], token_options[];
+	user_add_options[], user_events_options[], token_options[], backup_options[];
 
 #endif

@@ -39,6 +39,12 @@ static const struct command COMMANDS[] = {
 	 "a person's events, the oldest first", NULL, true, user_events_run},
 	{"token", "USER", 1, 1, token_options, "a person's token for the gateway", NULL,
 	 true, token_run},
+	{"backup", "FILE", 1, 1, backup_options,
+	 "copy the whole ledger into one file, while all goes on",
+	 "Reads PAYBELL_DATABASE, not the API. The copy is checked and has a ledger id "
+	 "of "
+	 "its own.\nWhat is not finished, Ctrl-C included, leaves no file.",
+	 false, backup_run},
 	{NULL, NULL, 0, 0, NULL, NULL, NULL, false, NULL},
 };
 
