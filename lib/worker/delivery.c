@@ -61,7 +61,8 @@ void delivery_describe(struct delivery *d, struct recipient *r)
 {
 	d->recipient = r;
 	d->read_us = clock_mono_us();
-	d->event_us = d->born_us = r->event.time_us;
+	d->event_us = r->event.time_us;
+	d->born_us = r->replayed_us > d->event_us ? r->replayed_us : d->event_us;
 	mem_copy_text(d->event_id, sizeof(d->event_id), r->event.id);
 	mem_copy_text(d->user_id, sizeof(d->user_id), r->event.user_id);
 	if (!d->replay)
