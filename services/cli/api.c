@@ -1,5 +1,6 @@
 #include "cli/api.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -10,6 +11,7 @@
 #include "io/transfer.h"
 #include "wire/json.h"
 
+#define CONNECTIONS        16
 #define CONNECT_TIMEOUT_MS 3000
 #define TRY_TIMEOUT_MS     10000
 #define FIRST_WAIT_MS      200
@@ -19,6 +21,7 @@
 struct api {
 	struct loop *loop;
 	struct transfer_engine *engine;
+	int waiting; /* calls without their end */
 	struct loop_timer *pause;
 	struct buf base, authorization, url;
 	api_wait_fn *on_wait;
@@ -43,7 +46,7 @@ static void end_loop(void *arg)
 int api_new(struct api **out, struct loop *l, const char *base_url, const char *key,
 	    api_wait_fn *on_wait, void *arg, struct err *e)
 {
-	const struct transfer_engine_settings settings = {.max_connections = 1,
+	const struct transfer_engine_settings settings = {.max_connections = CONNECTIONS,
 							  .ca_file = ""};
 	size_t len = strlen(base_url);
 	struct api *a;
@@ -117,6 +120,8 @@ static enum err_code code_of(int status)
 {
 	if (status == 404)
 		return ERR_NOT_FOUND;
+	if (status == 409)
+		return ERR_CONFLICT;
 	return status >= 400 && status < 500 ? ERR_INVALID : ERR_IO;
 }
 
@@ -149,11 +154,23 @@ static void on_answer(void *arg, const struct transfer_result *result)
 	a->retry_after_s = result->retry_after_s;
 	mem_copy_text(a->text, sizeof a->text, result->text);
 	buf_add(a->body, result->body, result->body_len);
-	loop_stop(a->api->loop);
+	if (--a->api->waiting == 0)
+		loop_stop(a->api->loop);
 }
 
-static int try_once(struct api *a, const struct api_request *r,
-		    struct attempt_result *result, struct err *e)
+static int set_url(struct api *a, const char *path, struct err *e)
+{
+	buf_clear(&a->url);
+	buf_add_text(&a->url, buf_text(&a->base));
+	buf_add_text(&a->url, path);
+	if (a->url.overflowed)
+		return err_set(e, ERR_INVALID, "an argument is too long");
+	return 0;
+}
+
+/* What is sent is copied, so the URL's place serves the next one. */
+static int begin_try(struct api *a, const struct api_request *r,
+		     struct attempt_result *result, struct err *e)
 {
 	char key[HEADER_MAX];
 	struct transfer_request request = {
@@ -177,6 +194,15 @@ static int try_once(struct api *a, const struct api_request *r,
 	buf_clear(result->body);
 	if (transfer_start(a->engine, &request, on_answer, result, e) == NULL)
 		return err_wrap(e, "%s", buf_text(&a->base));
+	a->waiting++;
+	return 0;
+}
+
+static int try_once(struct api *a, const struct api_request *r,
+		    struct attempt_result *result, struct err *e)
+{
+	if (begin_try(a, r, result, e) < 0)
+		return -1;
 	loop_run(a->loop);
 	return 0;
 }
@@ -216,6 +242,11 @@ static bool is_passing(const struct attempt_result *r, const struct err *e)
 	       (r->status == 409 && e->code == ERR_TIMEOUT); /* in-progress */
 }
 
+static bool is_good(const struct attempt_result *r)
+{
+	return r->outcome == TRANSFER_ANSWERED && r->status / 100 == 2;
+}
+
 /* ---- a call ---- */
 
 static int64_t wait_before(int done, int64_t retry_after_s)
@@ -249,15 +280,12 @@ int api_call(struct api *a, const struct api_request *r, struct buf *body, struc
 	struct attempt_result result = {.api = a, .body = body};
 	bool unknown = false;
 
-	buf_clear(&a->url);
-	buf_add_text(&a->url, buf_text(&a->base));
-	buf_add_text(&a->url, r->path);
-	if (a->url.overflowed)
-		return err_set(e, ERR_INVALID, "an argument is too long");
+	if (set_url(a, r->path, e) < 0)
+		return -1;
 	for (int done = 1;; done++) {
 		if (try_once(a, r, &result, e) < 0)
 			return -1;
-		if (result.outcome == TRANSFER_ANSWERED && result.status / 100 == 2)
+		if (is_good(&result))
 			return 0;
 		explain(a, &result, e);
 		if (!is_passing(&result, e))
@@ -269,6 +297,27 @@ int api_call(struct api *a, const struct api_request *r, struct buf *body, struc
 			return -1;
 		}
 	}
+}
+
+void api_call_each(struct api *a, struct api_each *calls, int count)
+{
+	struct attempt_result results[API_TOGETHER_MAX];
+	bool begun[API_TOGETHER_MAX];
+
+	assert(count <= API_TOGETHER_MAX);
+	for (int i = 0; i < count; i++) {
+		struct api_each *c = &calls[i];
+
+		c->e = (struct err)ERR_INIT;
+		results[i] = (struct attempt_result){.api = a, .body = &c->body};
+		begun[i] = set_url(a, c->request.path, &c->e) == 0 &&
+			   begin_try(a, &c->request, &results[i], &c->e) == 0;
+	}
+	if (a->waiting > 0)
+		loop_run(a->loop);
+	for (int i = 0; i < count; i++)
+		if (begun[i] && !is_good(&results[i]))
+			explain(a, &results[i], &calls[i].e);
 }
 
 void api_segment(struct buf *path, const char *text)

@@ -1,5 +1,5 @@
-/* Calls of the backend's API, one at a time: HTTP over a loop of its own, with the API
- * key, and errors as sentences.
+/* Calls of the backend's API, one at a time or a handful at once: HTTP over a loop of its
+ * own, with the API key, and errors as sentences.
  *
  * A call that can be repeated without harm (tries > 1: each of ours can, a payment
  * because of its Idempotency-Key) is repeated when the API was too busy (503), when the
@@ -36,10 +36,22 @@ struct api_request {
 };
 
 /* Runs the loop until the answer is there. 0 for a 2xx, with the body in *body (caller's,
- * cleared first; born with at least API_ANSWER_MAX). -1: ERR_NOT_FOUND (404), ERR_INVALID
- * (other 4xx: the problem's detail and field), ERR_TIMEOUT (nobody knows whether it was
- * done), ERR_IO (nothing was done, or it makes no difference). */
+ * cleared first; born with at least API_ANSWER_MAX). -1: ERR_NOT_FOUND (404),
+ * ERR_CONFLICT (409), ERR_INVALID (other 4xx: the problem's detail and field),
+ * ERR_TIMEOUT (nobody knows whether it was done), ERR_IO (nothing was done, or it makes
+ * no difference). */
 int api_call(struct api *a, const struct api_request *r, struct buf *body, struct err *e);
+
+#define API_TOGETHER_MAX 32
+
+/* One of several calls. The caller's storage; `body` was born as for api_call(). */
+struct api_each {
+	struct api_request request; /* tries is not looked at: it is one */
+	struct buf body;
+	struct err e; /* ERR_NONE for a 2xx, else as api_call() has it */
+};
+/* All of them at once, at most API_TOGETHER_MAX; returns when each has its answer. */
+void api_call_each(struct api *a, struct api_each *calls, int count);
 
 /* Adds one segment of a path or a query's value, percent-encoded. */
 void api_segment(struct buf *path, const char *text);
