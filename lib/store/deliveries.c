@@ -1,57 +1,69 @@
 #include "store/deliveries.h"
 
-#include <string.h>
-
 #include "base/mem.h"
 #include "store/rows.h"
 
 enum {
 	ADD_ATTEMPT,
+	IS_EVENT,
 	OPEN,
 	END,
+	REOPEN,
+	STANDING,
 	ATTEMPTS,
+	DEVICES,
 	COMMITTED,
 	PUBLISHED,
 	ADD_BATCH,
 	ADD_PUBLICATION,
-	DECLARE,
-	CHANNELS,
-	ABANDON,
-	FORGET_CHANNEL,
-	OPEN_AFTER,
-	HEAD,
-	FLOOR,
-	LOWEST_OPEN,
-	RAISE,
 	DUE,
 	HANDED_OUT,
 	STMT_COUNT
 };
 
-/* The lists stop at DELIVERIES_SCAN_MAX rows, so that no reader holds its snapshot for
- * long. */
-#define SCAN "10000"
+/* What was tried before a replay says nothing about the delivery that it opened. */
+#define STILL_OPEN "ended_us IS NULL AND ?7 >= coalesce(replayed_us, 0)"
 
 static const char *const SQL[STMT_COUNT] = {
+	/* The event is asked for its id: a record may be of another ledger. */
 	[ADD_ATTEMPT] = "INSERT OR IGNORE INTO attempts (sequence, channel, device_id, "
 			"started_us, worker, attempt, status, final,"
 			" reason, provider, provider_id, code, took_us, next_at_us, late)"
-			" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-			"?13, ?14, ?15)",
+			" SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+			"?13, ?14, ?15 FROM events WHERE sequence = ?1 AND id = ?16",
+	[IS_EVENT] = "SELECT 1 FROM events WHERE sequence = ?1 AND id = ?2",
 	[OPEN] = "INSERT INTO deliveries (sequence, channel, status, reason, attempts, "
 		 "next_at_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
 		 " ON CONFLICT (sequence, channel) DO UPDATE SET status = ?3, reason = "
 		 "?4, attempts = max(attempts, ?5),"
-		 " next_at_us = ?6 WHERE ended_us IS NULL",
+		 " next_at_us = ?6 WHERE " STILL_OPEN,
 	[END] = "INSERT INTO deliveries (sequence, channel, status, reason, attempts, "
 		"ended_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
 		" ON CONFLICT (sequence, channel) DO UPDATE SET status = ?3, reason = "
 		"?4, attempts = max(attempts, ?5),"
-		" ended_us = ?6, next_at_us = NULL WHERE ended_us IS NULL",
+		" ended_us = ?6, next_at_us = NULL WHERE " STILL_OPEN,
+	[REOPEN] = "UPDATE deliveries SET status = 'retrying', reason = NULL, attempts "
+		   "= 0, ended_us = NULL, next_at_us = ?3, replayed_us = ?3"
+		   " WHERE sequence = ?1 AND channel = ?2 AND ended_us IS NOT NULL"
+		   " AND status IN ('failed', 'suppressed')",
+	[STANDING] =
+		"SELECT " EVENT_COLUMNS ", d.status, d.reason, d.attempts, d.ended_us, "
+		"d.next_at_us, d.replayed_us"
+		" FROM events e JOIN transactions t ON t.key = e.transaction_key"
+		" LEFT JOIN deliveries d ON d.sequence = e.sequence AND d.channel = ?2"
+		" WHERE e.sequence = ?1",
 	[ATTEMPTS] = "SELECT " ATTEMPT_COLUMNS
 		     " FROM attempts a JOIN events e ON e.sequence = a.sequence"
 		     " WHERE a.sequence = ?1 ORDER BY a.channel, a.started_us, "
 		     "a.device_id = '', a.device_id",
+	[DEVICES] = "SELECT " ATTEMPT_COLUMNS
+		    " FROM attempts a JOIN events e ON e.sequence = a.sequence"
+		    " LEFT JOIN deliveries d ON d.sequence = a.sequence"
+		    " AND d.channel = a.channel"
+		    " WHERE a.sequence = ?1 AND a.channel = ?2 AND a.device_id > ''"
+		    " AND (a.status = 'delivered' OR (a.status = 'failed'"
+		    " AND a.started_us >= coalesce(d.replayed_us, 0)))"
+		    " ORDER BY a.started_us",
 	[COMMITTED] = "SELECT committed_us FROM batches WHERE last_event >= ?1 ORDER BY "
 		      "last_event LIMIT 1",
 	[PUBLISHED] = "SELECT published_us FROM publications WHERE last_event >= ?1 "
@@ -60,36 +72,11 @@ static const char *const SQL[STMT_COUNT] = {
 		      "(?1, ?2)",
 	[ADD_PUBLICATION] = "INSERT OR IGNORE INTO publications (last_event, "
 			    "published_us) VALUES (?1, ?2)",
-	[DECLARE] = "INSERT OR IGNORE INTO channels (channel, first_event, "
-		    "reported_through) VALUES (?1, ?2, ?2)",
-	[CHANNELS] = "SELECT channel FROM channels ORDER BY channel",
-	[ABANDON] =
-		"INSERT INTO deliveries (sequence, channel, status, reason, attempts, "
-		"ended_us)"
-		" SELECT e.sequence, ?1, 'failed', 'channel_removed', 0, ?2 FROM events e"
-		" LEFT JOIN deliveries d ON d.sequence = e.sequence AND d.channel = ?1"
-		" WHERE e.sequence > (SELECT reported_through FROM channels WHERE channel = "
-		"?1)"
-		" AND d.ended_us IS NULL"
-		" ON CONFLICT (sequence, channel) DO UPDATE SET status = 'failed',"
-		" reason = 'channel_removed', ended_us = ?2, next_at_us = NULL",
-	[FORGET_CHANNEL] = "DELETE FROM channels WHERE channel = ?1",
-	[OPEN_AFTER] = "SELECT e.sequence FROM events e LEFT JOIN deliveries d ON "
-		       "d.sequence = e.sequence AND d.channel = ?1"
-		       " WHERE e.sequence > ?2 AND e.sequence <= ?2 + " SCAN
-		       " AND d.ended_us IS NULL AND d.next_at_us IS NULL ORDER BY "
-		       "e.sequence LIMIT ?3",
-	[HEAD] = "SELECT coalesce(max(sequence), 0) FROM events",
-	[FLOOR] = "SELECT reported_through FROM channels WHERE channel = ?1",
-	[LOWEST_OPEN] = "SELECT e.sequence FROM events e LEFT JOIN deliveries d ON "
-			"d.sequence = e.sequence AND d.channel = ?1"
-			" WHERE e.sequence > ?2 AND e.sequence <= ?2 + " SCAN
-			" AND d.ended_us IS NULL ORDER BY e.sequence LIMIT 1",
-	[RAISE] = "UPDATE channels SET reported_through = ?2 WHERE channel = ?1",
-	[DUE] = "SELECT sequence FROM deliveries WHERE channel = ?1 AND next_at_us <= ?2 "
-		"ORDER BY next_at_us LIMIT ?3",
+	[DUE] = "SELECT sequence, next_at_us, replayed_us IS NOT NULL AND attempts = 0"
+		" FROM deliveries WHERE channel = ?1 AND next_at_us <= ?2"
+		" AND sequence <= ?3 ORDER BY next_at_us LIMIT ?4",
 	[HANDED_OUT] = "UPDATE deliveries SET next_at_us = NULL WHERE sequence = ?2 AND "
-		       "channel = ?1",
+		       "channel = ?1 AND next_at_us = ?3",
 };
 
 struct deliveries {
@@ -139,9 +126,24 @@ static int add_attempt(struct deliveries *d, const struct attempt *a, struct err
 	if (a->next_at_us == 0)
 		db_bind_null(s, 14);
 	db_bind_int(s, 15, a->late);
+	db_bind_text(s, 16, a->event_id);
 	if (db_run(s, e) < 0)
 		return -1;
 	return db_changes(d->db) > 0;
+}
+
+/* Only what was not taken is asked about. */
+static int is_foreign(struct deliveries *d, const struct attempt *a, bool *foreign,
+		      struct err *e)
+{
+	struct db_stmt *s = d->stmts[IS_EVENT];
+	int rc;
+
+	db_bind_int(s, 1, a->sequence);
+	db_bind_text(s, 2, a->event_id);
+	rc = db_run(s, e);
+	*foreign = rc == 0;
+	return rc < 0 ? -1 : 0;
 }
 
 /* How the channel stands with the event after this record. */
@@ -161,13 +163,18 @@ static int move_delivery(struct deliveries *d, const struct attempt *a, struct e
 		db_bind_int(s, 6, a->next_at_us);
 	else
 		db_bind_null(s, 6);
+	db_bind_int(s, 7, a->started_us);
 	return db_run(s, e) < 0 ? -1 : 1;
 }
 
-int deliveries_record(struct deliveries *d, const struct attempt *a, struct err *e)
+int deliveries_record(struct deliveries *d, const struct attempt *a, bool *foreign,
+		      struct err *e)
 {
 	int rc = add_attempt(d, a, e);
 
+	*foreign = false;
+	if (rc == 0)
+		return is_foreign(d, a, foreign, e);
 	/* What has ended on one device says nothing about the channel yet. */
 	if (rc != 1 || (a->device_id[0] != '\0' && a->status != ATTEMPT_RETRYING &&
 			a->status != ATTEMPT_AMBIGUOUS))
@@ -175,20 +182,74 @@ int deliveries_record(struct deliveries *d, const struct attempt *a, struct err 
 	return move_delivery(d, a, e);
 }
 
-int deliveries_attempts(struct deliveries *d, int64_t sequence, deliveries_fn *fn,
-			void *arg, struct err *e)
+int deliveries_reopen(struct deliveries *d, int64_t sequence, const char *channel,
+		      int64_t now_us, struct err *e)
 {
-	struct db_stmt *s = d->stmts[ATTEMPTS];
+	struct db_stmt *s = d->stmts[REOPEN];
+
+	db_bind_int(s, 1, sequence);
+	db_bind_text(s, 2, channel);
+	db_bind_int(s, 3, now_us);
+	if (db_run(s, e) < 0)
+		return -1;
+	return db_changes(d->db) > 0;
+}
+
+static void read_standing(struct db_stmt *s, struct standing *out)
+{
+	int column = rows_event(s, 0, &out->event), reason;
+
+	out->status = attempt_status_parse(db_text(s, column));
+	reason = attempt_reason_parse(db_text(s, column + 1));
+	out->reason = reason < 0 ? REASON_NONE : (enum attempt_reason)reason;
+	out->attempts = (int)db_int(s, column + 2);
+	out->ended_us = db_int(s, column + 3);
+	out->next_at_us = db_int(s, column + 4);
+	out->replayed_us = db_int(s, column + 5);
+}
+
+int deliveries_standing(struct deliveries *d, int64_t sequence, const char *channel,
+			struct standing *out, struct err *e)
+{
+	struct db_stmt *s = d->stmts[STANDING];
+	int rc;
+
+	db_bind_int(s, 1, sequence);
+	db_bind_text(s, 2, channel);
+	rc = db_step(s, e);
+	if (rc == 1)
+		read_standing(s, out);
+	db_reset(s);
+	mem_copy_text(out->channel, sizeof out->channel, channel);
+	return rc;
+}
+
+static int read_attempts(struct db_stmt *s, deliveries_fn *fn, void *arg, struct err *e)
+{
 	struct attempt a;
 	int count = 0, rc;
 
-	db_bind_int(s, 1, sequence);
 	while ((rc = db_step(s, e)) == 1) {
 		rows_attempt(s, 0, &a);
 		fn(arg, &a);
 		count++;
 	}
 	return rc < 0 ? -1 : count;
+}
+
+int deliveries_attempts(struct deliveries *d, int64_t sequence, deliveries_fn *fn,
+			void *arg, struct err *e)
+{
+	db_bind_int(d->stmts[ATTEMPTS], 1, sequence);
+	return read_attempts(d->stmts[ATTEMPTS], fn, arg, e);
+}
+
+int deliveries_devices(struct deliveries *d, int64_t sequence, const char *channel,
+		       deliveries_fn *fn, void *arg, struct err *e)
+{
+	db_bind_int(d->stmts[DEVICES], 1, sequence);
+	db_bind_text(d->stmts[DEVICES], 2, channel);
+	return read_attempts(d->stmts[DEVICES], fn, arg, e);
 }
 
 static int read_time(struct db_stmt *s, int64_t sequence, int64_t *at_us, struct err *e)
@@ -229,158 +290,30 @@ int deliveries_published(struct deliveries *d, int64_t last_event, int64_t publi
 	return run_two(d->stmts[ADD_PUBLICATION], last_event, published_us, e);
 }
 
-static int run_channel(struct db_stmt *s, const char *channel, int64_t value,
-		       struct err *e)
-{
-	db_bind_text(s, 1, channel);
-	db_bind_int(s, 2, value);
-	return db_run(s, e) < 0 ? -1 : 0;
-}
-
-int deliveries_declare(struct deliveries *d, const char *const *channels, int64_t head,
-		       struct err *e)
-{
-	for (size_t i = 0; channels[i] != NULL; i++) {
-		if (run_channel(d->stmts[DECLARE], channels[i], head, e) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static bool is_among(const char *channel, const char *const *channels)
-{
-	for (size_t i = 0; channels[i] != NULL; i++) {
-		if (strcmp(channels[i], channel) == 0)
-			return true;
-	}
-	return false;
-}
-
-int deliveries_undeclared(struct deliveries *d, const char *const *channels,
-			  deliveries_channel_fn *fn, void *arg, struct err *e)
-{
-	struct db_stmt *s = d->stmts[CHANNELS];
-	int count = 0, rc;
-
-	while ((rc = db_step(s, e)) == 1) {
-		if (is_among(db_text(s, 0), channels))
-			continue;
-		fn(arg, db_text(s, 0));
-		count++;
-	}
-	return rc < 0 ? -1 : count;
-}
-
-int deliveries_remove_channel(struct deliveries *d, const char *channel, int64_t now_us,
-			      struct err *e)
-{
-	if (run_channel(d->stmts[ABANDON], channel, now_us, e) < 0)
-		return -1;
-	db_bind_text(d->stmts[FORGET_CHANNEL], 1, channel);
-	return db_run(d->stmts[FORGET_CHANNEL], e) < 0 ? -1 : 0;
-}
-
-static int64_t head_of(struct deliveries *d, struct err *e)
-{
-	struct db_stmt *s = d->stmts[HEAD];
-	int64_t head = db_step(s, e) == 1 ? db_int(s, 0) : -1;
-
-	db_reset(s);
-	return head;
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-int deliveries_open_after(struct deliveries *d, const char *channel, int64_t after,
-			  int64_t *out, int limit, int64_t *scanned_to, struct err *e)
-{
-	struct db_stmt *s = d->stmts[OPEN_AFTER];
-	int64_t head = head_of(d, e);
-	int count = 0, rc = 0;
-
-	if (head < 0)
-		return -1;
-	db_bind_text(s, 1, channel);
-	db_bind_int(s, 2, after);
-	db_bind_int(s, 3, limit);
-	while (count < limit && (rc = db_step(s, e)) == 1)
-		out[count++] = db_int(s, 0);
-	db_reset(s);
-	if (rc < 0)
-		return -1;
-	if (count == limit)
-		*scanned_to = out[count - 1];
-	else
-		*scanned_to = least(after + DELIVERIES_SCAN_MAX, head);
-	/* What was committed between the two statements is for the next call; what was
-	 * given must not be below. */
-	if (count > 0 && *scanned_to < out[count - 1])
-		*scanned_to = out[count - 1];
-	if (*scanned_to < after)
-		*scanned_to = after;
-	return count;
-}
-
-int64_t deliveries_floor(struct deliveries *d, const char *channel, struct err *e)
-{
-	struct db_stmt *s = d->stmts[FLOOR];
-	int64_t floor = -1;
-	int rc;
-
-	db_bind_text(s, 1, channel);
-	rc = db_step(s, e);
-	if (rc == 1)
-		floor = db_int(s, 0);
-	db_reset(s);
-	if (rc == 0)
-		err_set(e, ERR_NOT_FOUND, "channel %s is not known to this ledger",
-			channel);
-	return floor;
-}
-
-int64_t deliveries_scan_floor(struct deliveries *d, const char *channel, int64_t floor,
-			      struct err *e)
-{
-	struct db_stmt *s = d->stmts[LOWEST_OPEN];
-	int64_t head = head_of(d, e), raised;
-	int rc;
-
-	if (head < 0)
-		return -1;
-	db_bind_text(s, 1, channel);
-	db_bind_int(s, 2, floor);
-	rc = db_step(s, e);
-	raised = rc == 1 ? db_int(s, 0) - 1 : least(floor + DELIVERIES_SCAN_MAX, head);
-	db_reset(s);
-	return rc < 0 ? -1 : raised;
-}
-
-int deliveries_set_floor(struct deliveries *d, const char *channel, int64_t floor,
-			 struct err *e)
-{
-	return run_channel(d->stmts[RAISE], channel, floor, e);
-}
-
 int deliveries_due(struct deliveries *d, const char *channel, int64_t now_us,
-		   int64_t *out, int limit, struct err *e)
+		   int64_t through, struct due *out, int limit, struct err *e)
 {
 	struct db_stmt *s = d->stmts[DUE];
 	int count = 0, rc = 0;
 
 	db_bind_text(s, 1, channel);
 	db_bind_int(s, 2, now_us);
-	db_bind_int(s, 3, limit);
+	db_bind_int(s, 3, through);
+	db_bind_int(s, 4, limit);
 	while (count < limit && (rc = db_step(s, e)) == 1)
-		out[count++] = db_int(s, 0);
+		out[count++] =
+			(struct due){db_int(s, 0), db_int(s, 1), db_int(s, 2) != 0};
 	db_reset(s);
 	return rc < 0 ? -1 : count;
 }
 
-int deliveries_handed_out(struct deliveries *d, const char *channel, int64_t sequence,
-			  struct err *e)
+int deliveries_handed_out(struct deliveries *d, const char *channel,
+			  const struct due *due, struct err *e)
 {
-	return run_channel(d->stmts[HANDED_OUT], channel, sequence, e);
+	struct db_stmt *s = d->stmts[HANDED_OUT];
+
+	db_bind_text(s, 1, channel);
+	db_bind_int(s, 2, due->sequence);
+	db_bind_int(s, 3, due->next_at_us);
+	return db_run(s, e) < 0 ? -1 : 0;
 }

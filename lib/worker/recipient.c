@@ -100,19 +100,11 @@ enum attempt_reason recipient_suppressed(const struct transport *t,
 	return has_address(t, r) ? REASON_NONE : REASON_NO_ADDRESS;
 }
 
-struct marking {
-	struct device_marks *marks;
-	const char *channel;
-};
-
 static void mark(void *arg, const struct attempt *a)
 {
-	struct marking *m = arg;
-	struct device_marks *marks = m->marks;
+	struct device_marks *marks = arg;
 
-	if (a->device_id[0] == '\0' || strcmp(a->channel, m->channel) != 0 ||
-	    (a->status != ATTEMPT_DELIVERED && a->status != ATTEMPT_FAILED) ||
-	    marks->count == DEVICES_MAX)
+	if (marks->count == DEVICES_MAX)
 		return;
 	mem_copy_text(marks->ended[marks->count].id, ID_SIZE, a->device_id);
 	marks->ended[marks->count++].delivered = a->status == ATTEMPT_DELIVERED;
@@ -122,9 +114,8 @@ static void mark(void *arg, const struct attempt *a)
 
 int recipient_marks(struct worker *w, int64_t sequence, struct device_marks *out)
 {
-	struct marking m = {out, w->transport->channel};
-	int rc = deliveries_attempts(w->deliveries, sequence, mark, &m,
-				     &w->database_error);
+	int rc = deliveries_devices(w->deliveries, sequence, w->transport->channel, mark,
+				    out, &w->database_error);
 
 	if (rc < 0)
 		lose(w);

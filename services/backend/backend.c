@@ -70,15 +70,14 @@ static int declare_apply(struct job *j, struct books *b, int64_t now_us, struct 
 
 	for (int i = 0; i < d->channels->count; i++)
 		names[i] = d->channels->names[i];
-	if (deliveries_undeclared(b->deliveries, names, note_removed, d->removed, e) < 0)
+	if (channels_undeclared(b->channels, names, note_removed, d->removed, e) < 0)
 		return -1;
 	for (int i = 0; i < d->removed->count; i++) {
 		log_warn("backend.channel_removed", "channel=%s", d->removed->names[i]);
-		if (deliveries_remove_channel(b->deliveries, d->removed->names[i], now_us,
-					      e) < 0)
+		if (channels_remove(b->channels, d->removed->names[i], now_us, e) < 0)
 			return -1;
 	}
-	return deliveries_declare(b->deliveries, names, ledger_head(b->ledger), e);
+	return channels_declare(b->channels, names, ledger_head(b->ledger), e);
 }
 
 static int start_committer(struct backend *b, struct err *e)

@@ -1,8 +1,11 @@
 #include "backend/books.h"
 
 #include <pthread.h>
+#include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "store/wal.h"
 
 static void close_statements(struct books *b)
 {
@@ -10,24 +13,27 @@ static void close_statements(struct books *b)
 	users_free(b->users);
 	events_free(b->events);
 	deliveries_free(b->deliveries);
+	channels_free(b->channels);
 	b->ledger = NULL;
 	b->users = NULL;
 	b->events = NULL;
 	b->deliveries = NULL;
+	b->channels = NULL;
 }
 
 static int prepare(struct books *b, struct err *e)
 {
 	if (users_new(&b->users, &b->store, e) < 0 ||
-	    events_new(&b->events, &b->store, e) < 0)
+	    events_new(&b->events, &b->store, e) < 0 ||
+	    deliveries_new(&b->deliveries, &b->store, e) < 0)
 		return -1;
-	return deliveries_new(&b->deliveries, &b->store, e);
+	return channels_new(&b->channels, &b->store, e);
 }
 
 int books_open_writer(struct books *b, const char *path, struct err *e)
 {
 	*b = (struct books){0};
-	if (store_open_writer(&b->store, path, e) < 0)
+	if (store_open_claimed(&b->store, path, e) < 0)
 		return -1;
 	if (prepare(b, e) == 0 && ledger_new(&b->ledger, &b->store, e) == 0)
 		return 0;
@@ -35,19 +41,27 @@ int books_open_writer(struct books *b, const char *path, struct err *e)
 	return -1;
 }
 
+static int expect_ledger(const struct books *b, const char *ledger_id, struct err *e)
+{
+	if (strcmp(b->store.ledger_id, ledger_id) == 0)
+		return 0;
+	return err_set(e, ERR_CONFLICT, "another ledger is in its place");
+}
+
 int books_reopen_writer(struct books *b, const char *path, struct err *e)
 {
-	int lock_fd = b->store.lock_fd;
+	char ledger_id[LEDGER_ID_SIZE];
 
+	memcpy(ledger_id, b->store.ledger_id, sizeof ledger_id);
 	close_statements(b);
-	b->store.lock_fd = -1; /* kept: nobody else may come in between */
 	store_close(&b->store);
-	if (store_open_second(&b->store, path, e) == 0) {
-		b->store.lock_fd = lock_fd;
-		if (prepare(b, e) == 0 && ledger_new(&b->ledger, &b->store, e) == 0)
-			return 0;
-	}
-	b->store.lock_fd = lock_fd;
+	if (store_open_second(&b->store, path, e) == 0 &&
+	    expect_ledger(b, ledger_id, e) == 0 && wal_settle(path, e) == 0 &&
+	    store_seal(&b->store, clock_utc_us(), e) == 0 && prepare(b, e) == 0 &&
+	    ledger_new(&b->ledger, &b->store, e) == 0)
+		return 0;
+	/* Whose books they are is not forgotten: it is tried again. */
+	memcpy(b->store.ledger_id, ledger_id, sizeof ledger_id);
 	return -1;
 }
 

@@ -4,6 +4,7 @@
 #define PAYBELL_BACKEND_BOOKS_H
 
 #include "base/err.h"
+#include "store/channels.h"
 #include "store/deliveries.h"
 #include "store/events.h"
 #include "store/ledger.h"
@@ -18,11 +19,14 @@ struct books {
 	struct users *users;
 	struct events *events;
 	struct deliveries *deliveries;
+	struct channels *channels;
 };
 
+/* Under the claim that the caller holds. */
 int books_open_writer(struct books *b, const char *path, struct err *e);
-/* Opens the writer's connection again under the lock that is held: after a commit of
- * which nobody knows whether it is on disk. */
+/* Closes the writer's connection and opens it again, after a COMMIT that failed. 0: what
+ * it shows now is on disk, nothing else ever will be, and the disk takes writes. -1: it
+ * is closed; try again. */
 int books_reopen_writer(struct books *b, const char *path, struct err *e);
 /* One more connection of this process that may checkpoint. */
 int books_open_second(struct books *b, const char *path, struct err *e);

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-/* The guard that both scripts begin with. KEYS[1] the cursor; ARGV[1] ledger id, ARGV[2]
+/* The guard that the scripts begin with. KEYS[1] the cursor; ARGV[1] ledger id, ARGV[2]
  * expected sequence or "" for a missing cursor, ARGV[3] new sequence. */
 #define GUARD                                                                            \
 	"local found = redis.call('GET', KEYS[1])\n"                                     \
@@ -26,6 +26,17 @@ const char RING_SCRIPT[] =
 	GUARD "redis.call('SET', KEYS[1], ARGV[1] .. ':' .. ARGV[3])\n"
 	      "for i = 5, #ARGV do redis.call('PUBLISH', ARGV[4], ARGV[i]) end\n"
 	      "return {1, ARGV[3], 0}\n";
+
+/* KEYS[2] the stream; ARGV[4], ARGV[5], …: a sequence and 1 for a replay, else 0. Answers
+ * {1, new, entries in the stream}. */
+const char HAND_SCRIPT[] =
+	GUARD "for i = 4, #ARGV, 2 do\n"
+	      "if ARGV[i + 1] == '1' then\n"
+	      "redis.call('XADD', KEYS[2], '*', '" BUS_FIELD_SEQUENCE
+	      "', ARGV[i], '" BUS_FIELD_REPLAY "', '1')\n"
+	      "else redis.call('XADD', KEYS[2], '*', '" BUS_FIELD_SEQUENCE
+	      "', ARGV[i]) end end\n"
+	      "return {1, ARGV[3], redis.call('XLEN', KEYS[2])}\n";
 
 void feed_init(struct feed *f, struct feed_context *context, const char *channel)
 {
@@ -60,7 +71,7 @@ static void start_below_open(struct feed *f)
 
 	/* Whoever listens to the bell reads what it missed from the database. */
 	if (!f->live)
-		from = deliveries_floor(c->books->deliveries, f->channel, &e);
+		from = channels_start(c->books->channels, f->channel, &e);
 	if (from < 0) {
 		log_error("feed.no_floor", "channel=%s error=\"%s\"", f->channel, e.text);
 		f->state = FEED_UNKNOWN;
@@ -106,6 +117,7 @@ static void take_cursor(struct feed *f, const char *found)
 	}
 	f->missing = false;
 	f->sent = f->confirmed = at;
+	f->recover_until = f->context->head;
 	f->state = FEED_READY;
 }
 
@@ -147,18 +159,14 @@ static void on_confirmed(struct feed *f, const struct redisReply *reply)
 		f->context->published(f->context->arg, at);
 }
 
-static void on_fed(void *arg, const struct redisReply *reply, const struct err *e)
+static bool is_done(const struct redisReply *reply)
 {
-	struct feed *f = arg;
+	return redis_count(reply) == 3 && redis_int(redis_at(reply, 0)) == 1;
+}
 
-	(void)e;
-	f->in_flight--;
-	if (f->state == FEED_READY && redis_count(reply) == 3 &&
-	    redis_int(redis_at(reply, 0)) == 1) {
-		on_confirmed(f, reply);
-		feed_push(f);
-		return;
-	}
+/* Where the feed is has to be asked for. */
+static void lose_place(struct feed *f, const struct redisReply *reply)
+{
 	if (redis_is_error(reply, "NOSCRIPT"))
 		redis_reconnect(f->context->redis, "the scripts were flushed");
 	else if (redis_kind(reply) == REDIS_KIND_ERROR)
@@ -166,6 +174,20 @@ static void on_fed(void *arg, const struct redisReply *reply, const struct err *
 			 redis_text(reply, NULL));
 	if (f->state == FEED_READY)
 		f->state = FEED_UNKNOWN;
+}
+
+static void on_fed(void *arg, const struct redisReply *reply, const struct err *e)
+{
+	struct feed *f = arg;
+
+	(void)e;
+	f->in_flight--;
+	if (f->state != FEED_READY || !is_done(reply)) {
+		lose_place(f, reply);
+		return;
+	}
+	on_confirmed(f, reply);
+	feed_push(f);
 }
 
 static void begin_command(struct feed *f, const char *script, int keys)
@@ -186,9 +208,9 @@ static void begin_command(struct feed *f, const char *script, int keys)
 		redis_args_int(a, f->sent);
 }
 
-static bool send_command(struct feed *f, int64_t upto)
+static bool send_command(struct feed *f, int64_t upto, redis_reply_fn *on_reply)
 {
-	if (redis_send(f->context->redis, f->context->args, on_fed, f) < 0) {
+	if (redis_send(f->context->redis, f->context->args, on_reply, f) < 0) {
 		f->state = FEED_UNKNOWN;
 		return false;
 	}
@@ -207,9 +229,11 @@ static int next_sequences(struct feed *f, int64_t out[FEED_BATCH], int limit,
 	struct err e = ERR_INIT;
 	int count = 0;
 
+	if (f->sent < f->recover_until && f->handing)
+		return 0;
 	if (f->sent < f->recover_until) {
-		count = deliveries_open_after(c->books->deliveries, f->channel, f->sent,
-					      out, limit, upto, &e);
+		count = channels_open_after(c->books->channels, f->channel, f->sent, out,
+					    limit, upto, &e);
 		if (count < 0)
 			log_error("feed.read_failed", "channel=%s error=\"%s\"",
 				  f->channel, e.text);
@@ -243,13 +267,15 @@ static bool push_channel(struct feed *f)
 		return false;
 	count = next_sequences(f, sequences, room < FEED_BATCH ? (int)room : FEED_BATCH,
 			       &upto);
-	if (count < 0 || upto == f->sent)
+	/* A missing cursor is set also when there is nothing to feed: only from then on
+	 * another wipe shows. */
+	if (count < 0 || (upto == f->sent && !f->missing))
 		return false;
 	begin_command(f, c->feed_script, 2);
 	redis_args_int(c->args, upto);
 	for (int i = 0; i < count; i++)
 		redis_args_int(c->args, sequences[i]);
-	return send_command(f, upto);
+	return send_command(f, upto, on_fed);
 }
 
 struct ring {
@@ -285,7 +311,7 @@ static bool push_bell(struct feed *f)
 	count = events_after(c->books->events, f->sent, want, add_event, &ring, &e);
 	buf_release(&ring.json);
 	if (count == want)
-		return send_command(f, upto);
+		return send_command(f, upto, on_fed);
 	log_error("feed.read_failed", "channel=%s want=%d got=%d error=\"%s\"",
 		  f->channel, want, count, e.text);
 	return false;
@@ -295,15 +321,59 @@ void feed_push(struct feed *f)
 {
 	struct feed_context *c = f->context;
 
-	if (c->feed_script[0] == '\0' || c->ring_script[0] == '\0')
+	if (c->feed_script[0] == '\0' || c->ring_script[0] == '\0' ||
+	    c->hand_script[0] == '\0')
 		return;
 	if (f->state == FEED_UNKNOWN && f->in_flight == 0 && redis_is_up(c->redis))
 		ask(f);
 	while (f->state == FEED_READY && f->in_flight < FEED_PIPELINE &&
-	       f->sent < c->head)
+	       (f->sent < c->head || (f->missing && !f->live)))
 		if (!(f->live ? push_bell(f) : push_channel(f)))
 			break;
 	metric_set(&f->lag, c->head - f->confirmed);
+}
+
+/* ---- what waited in the ledger ---- */
+
+static void on_handed(void *arg, const struct redisReply *reply, const struct err *e)
+{
+	struct feed *f = arg;
+
+	(void)e;
+	f->in_flight--;
+	if (is_done(reply)) {
+		f->backlog = redis_int(redis_at(reply, 2));
+		metric_set(&f->backlog_entries, f->backlog);
+	} else {
+		lose_place(f, reply);
+	}
+	f->handed(f->handed_arg, is_done(reply));
+}
+
+bool feed_hand_out(struct feed *f, const struct due *due, int count, feed_handed_fn *fn,
+		   void *arg)
+{
+	struct redis_args *a = f->context->args;
+
+	if (f->state != FEED_READY || f->missing || f->handing ||
+	    f->context->hand_script[0] == '\0')
+		return false;
+	begin_command(f, f->context->hand_script, 2);
+	redis_args_int(a, f->sent);
+	for (int i = 0; i < count; i++) {
+		redis_args_int(a, due[i].sequence);
+		redis_args_int(a, due[i].replay);
+	}
+	f->handing = send_command(f, f->sent, on_handed);
+	f->handed = fn;
+	f->handed_arg = arg;
+	return f->handing;
+}
+
+void feed_handed_out(struct feed *f)
+{
+	f->handing = false;
+	feed_push(f);
 }
 
 /* ---- once a second ---- */

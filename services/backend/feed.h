@@ -5,8 +5,10 @@
  * appends also moves, and only from where the sender expected it. So whatever happens to
  * a connection with commands in flight, to the server's files, or to a second feeder: no
  * hole and no repeat. A command that finds another cursor changes nothing and says what
- * it found; the feed then asks and goes on from there. Cursor missing: Redis was wiped,
- * and the feed starts below the channel's lowest open event, skipping what has ended. A
+ * it found; the feed then asks and goes on from there. What lies between the cursor found
+ * and the newest event of that moment is asked for in the ledger, and what has ended is
+ * skipped: an append-only file that lost its end brings back an older cursor. Cursor
+ * missing: Redis was wiped, and the feed starts below the channel's lowest open event. A
  * cursor of another ledger is refused. Loop thread only. */
 #ifndef PAYBELL_BACKEND_FEED_H
 #define PAYBELL_BACKEND_FEED_H
@@ -40,13 +42,16 @@ struct feed_context {
 	const char *ledger_id;
 	const struct event_naming *naming;
 	int64_t queue_max;
-	int64_t head;                          /* newest sequence on disk */
-	char feed_script[41], ring_script[41]; /* SHA-1 in hex, as SCRIPT LOAD answered;
-						  "" not loaded */
+	int64_t head; /* newest sequence on disk */
+	/* SHA-1 in hex, as SCRIPT LOAD answered; "" not loaded */
+	char feed_script[41], ring_script[41], hand_script[41];
 	/* The bell rang for everything up to here. */
 	void (*published)(void *arg, int64_t last_event);
 	void *arg;
 };
+
+/* Whether the deliveries are in the stream; false also when nobody knows. */
+typedef void feed_handed_fn(void *arg, bool appended);
 
 struct feed {
 	struct feed_context *context;
@@ -61,6 +66,9 @@ struct feed {
 				  database */
 	int64_t backlog;       /* XLEN, as last heard */
 	int in_flight;
+	bool handing; /* from feed_hand_out() to feed_handed_out() */
+	feed_handed_fn *handed;
+	void *handed_arg;
 	char labels[64];
 	struct metric fed_total, lag, backlog_entries;
 };
@@ -80,7 +88,15 @@ int64_t feed_room(const struct feed *f);
  * backlog when it was full. */
 void feed_check(struct feed *f);
 
+/* Appends deliveries of events that were fed before, if the cursor is as it is known:
+ * then calls fn. False: not now, and fn is not called. Until feed_handed_out() the ledger
+ * may still call them waiting, and so a recovery that begins meanwhile waits for it: it
+ * would take them for somebody else's. */
+bool feed_hand_out(struct feed *f, const struct due *due, int count, feed_handed_fn *fn,
+		   void *arg);
+void feed_handed_out(struct feed *f);
+
 /* The scripts, for SCRIPT LOAD. */
-extern const char FEED_SCRIPT[], RING_SCRIPT[];
+extern const char FEED_SCRIPT[], RING_SCRIPT[], HAND_SCRIPT[];
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/feed.h"
+#include "backend/waits.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -11,7 +12,6 @@
 
 #define NOTES_MAX     256 /* publication times gathered for one job */
 #define NOTE_EVERY_MS 20
-#define DUE_LIMIT     256
 
 /* When the bell rang: gathered, and written as one job at a time. */
 struct note {
@@ -25,32 +25,16 @@ struct notes_job {
 	int count;
 };
 
-/* What waited in the ledger and is in its stream again. */
-struct due_job {
-	struct job job;
-	struct feeder *feeder;
-	struct due *due;
-	int64_t sequences[DUE_LIMIT];
-	int count;
-};
-
-struct due {
-	struct feeder *feeder;
-	struct feed *feed;
-	struct due_job job;
-	bool busy;
-};
-
 struct feeder {
 	struct feeder_settings settings;
 	struct books books;
 	struct feed_context context;
 	struct feed feeds[BUS_CHANNELS_MAX + 1]; /* the channels, then the bell */
-	struct due due[BUS_CHANNELS_MAX];
+	struct waits waits[BUS_CHANNELS_MAX];
 	int count;
 	struct loop_timer *second, *note_timer;
 	_Atomic int64_t head;
-	atomic_bool woken;
+	atomic_bool woken, due_woken;
 	struct notes_job notes;
 	struct note gathered[NOTES_MAX];
 	int gathered_count;
@@ -148,81 +132,24 @@ static void on_published(void *arg, int64_t last_event)
 
 /* ---- what waited in the ledger ---- */
 
-static int due_apply(struct job *j, struct books *b, int64_t now_us, struct err *e)
+static void look_for_due(struct feeder *f)
 {
-	struct due_job *d = container_of(j, struct due_job, job);
-
-	(void)now_us;
-	for (int i = 0; i < d->count; i++) {
-		if (deliveries_handed_out(b->deliveries, d->due->feed->channel,
-					  d->sequences[i], e) < 0)
-			return -1;
-	}
-	return 0;
+	for (int i = 0; i < f->count; i++)
+		waits_look(&f->waits[i]);
 }
 
-static void on_due_done(void *arg)
+static void on_due(void *arg)
 {
-	struct due *d = arg;
+	struct feeder *f = arg;
 
-	d->busy = false;
+	atomic_store(&f->due_woken, false);
+	look_for_due(f);
 }
 
-/* When it failed they are handed out again: twice in the stream, which the worker tells
- * by the ledger. */
-static void due_finish(struct job *j, enum job_outcome outcome)
+void feeder_due(struct feeder *f)
 {
-	struct due *d = container_of(j, struct due_job, job)->due;
-
-	(void)outcome;
-	loop_post(d->feeder->settings.loop, on_due_done, d);
-}
-
-static void on_due_fed(void *arg, const struct redisReply *reply, const struct err *e)
-{
-	struct due *d = arg;
-
-	(void)e;
-	/* First into the stream, then out of the ledger's list: in between a crash
-	 * repeats, and never loses. */
-	if (redis_kind(reply) != REDIS_KIND_ARRAY ||
-	    !committer_put(d->feeder->settings.committer, COMMITTER_BACK, &d->job.job))
-		d->busy = false;
-}
-
-static void hand_out(struct due *d)
-{
-	struct feeder *f = d->feeder;
-	struct err e = ERR_INIT;
-	int64_t room = feed_room(d->feed);
-
-	if (d->busy || d->feed->state != FEED_READY || room == 0)
-		return;
-	d->job.count = deliveries_due(f->books.deliveries, d->feed->channel,
-				      clock_utc_us(), d->job.sequences,
-				      room < DUE_LIMIT ? (int)room : DUE_LIMIT, &e);
-	if (d->job.count < 0)
-		log_error("feeder.due_failed", "channel=%s error=\"%s\"",
-			  d->feed->channel, e.text);
-	if (d->job.count <= 0)
-		return;
-	d->job.job.apply = due_apply;
-	d->job.job.finish = due_finish;
-	d->job.due = d;
-	if (redis_sendl(f->context.redis, NULL, NULL, "MULTI", NULL) < 0)
-		return;
-	for (int i = 0; i < d->job.count; i++) {
-		struct redis_args *a = f->context.args;
-
-		redis_args_clear(a);
-		redis_args_text(a, "XADD");
-		redis_args_text(a, d->feed->queue_name.text);
-		redis_args_text(a, "*");
-		redis_args_text(a, BUS_FIELD_SEQUENCE);
-		redis_args_int(a, d->job.sequences[i]);
-		redis_send(f->context.redis, a, NULL, NULL);
-	}
-	d->busy = redis_sendl(f->context.redis, on_due_fed, d, "EXEC", NULL) == 0;
+	if (!atomic_exchange(&f->due_woken, true))
+		loop_post(f->settings.loop, on_due, f);
 }
 
 /* ---- the connection ---- */
@@ -241,6 +168,14 @@ static void on_feed_script(void *arg, const struct redisReply *reply, const stru
 
 	(void)e;
 	take_script(f->context.feed_script, reply);
+}
+
+static void on_hand_script(void *arg, const struct redisReply *reply, const struct err *e)
+{
+	struct feeder *f = arg;
+
+	(void)e;
+	take_script(f->context.hand_script, reply);
 }
 
 static void on_ring_script(void *arg, const struct redisReply *reply, const struct err *e)
@@ -273,6 +208,8 @@ static void on_up(void *arg)
 
 	redis_sendl(f->context.redis, on_feed_script, f, "SCRIPT", "LOAD", FEED_SCRIPT,
 		    NULL);
+	redis_sendl(f->context.redis, on_hand_script, f, "SCRIPT", "LOAD", HAND_SCRIPT,
+		    NULL);
 	redis_sendl(f->context.redis, on_ring_script, f, "SCRIPT", "LOAD", RING_SCRIPT,
 		    NULL);
 }
@@ -281,7 +218,8 @@ static void on_down(void *arg)
 {
 	struct feeder *f = arg;
 
-	f->context.feed_script[0] = f->context.ring_script[0] = '\0';
+	f->context.feed_script[0] = f->context.ring_script[0] =
+		f->context.hand_script[0] = '\0';
 	for (int i = 0; i <= f->count; i++)
 		feed_reset(&f->feeds[i]);
 }
@@ -293,8 +231,7 @@ static void every_second(void *arg)
 
 	for (int i = 0; i <= f->count; i++)
 		feed_check(&f->feeds[i]);
-	for (int i = 0; i < f->count; i++)
-		hand_out(&f->due[i]);
+	look_for_due(f);
 	sequence_format(head, f->context.head);
 	redis_sendl(f->context.redis, NULL, NULL, "PUBLISH", f->settings.bus->head.text,
 		    head, NULL);
@@ -318,7 +255,8 @@ static void init_feeds(struct feeder *f)
 	f->count = f->settings.channels->count;
 	for (int i = 0; i < f->count; i++) {
 		feed_init(&f->feeds[i], &f->context, f->settings.channels->names[i]);
-		f->due[i] = (struct due){.feeder = f, .feed = &f->feeds[i]};
+		waits_init(&f->waits[i], f->settings.loop, f->settings.committer,
+			   &f->feeds[i]);
 	}
 	feed_init(bell(f), &f->context, BUS_LIVE);
 }

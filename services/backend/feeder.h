@@ -35,6 +35,10 @@ void feeder_stop(struct feeder *f); /* after the committer; NULL does nothing */
  * meanwhile. */
 void feeder_head(struct feeder *f, int64_t head);
 
+/* Something in the ledger is due now: any thread; it is handed out without waiting for
+ * the next second. */
+void feeder_due(struct feeder *f);
+
 /* Connected, and no channel's cursor is refused. */
 bool feeder_ready(const struct feeder *f, const char **why);
 

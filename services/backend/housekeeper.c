@@ -47,7 +47,7 @@ static int chore_apply(struct job *j, struct books *b, int64_t now_us, struct er
 	struct chore *c = container_of(j, struct chore, job);
 
 	if (c->channel != NULL)
-		return deliveries_set_floor(b->deliveries, c->channel, c->floor, e);
+		return channels_set_floor(b->channels, c->channel, c->floor, e);
 	c->forgotten = ledger_forget(b->ledger, now_us, FORGET_LIMIT, e);
 	return c->forgotten < 0 ? -1 : 0;
 }
@@ -73,11 +73,11 @@ static void raise_floor(struct housekeeper *h, const char *channel)
 {
 	struct chore chore = {.channel = channel};
 	struct err e = ERR_INIT;
-	int64_t floor = deliveries_floor(h->books.deliveries, channel, &e);
+	int64_t floor = channels_floor(h->books.channels, channel, &e);
 
-	chore.floor = floor < 0 ? -1
-				: deliveries_scan_floor(h->books.deliveries, channel,
-							floor, &e);
+	chore.floor =
+		floor < 0 ? -1
+			  : channels_scan_floor(h->books.channels, channel, floor, &e);
 	if (chore.floor < 0)
 		log_warn("housekeeper.floor", "channel=%s error=\"%s\"", channel, e.text);
 	else if (chore.floor > floor)

@@ -24,6 +24,7 @@ struct intake_job {
 	struct intake *intake;
 	enum job_outcome outcome;
 	int entry_count, record_count;
+	int foreign_count; /* records of another ledger */
 	char ids[INTAKE_BATCH][ENTRY_ID_SIZE];
 	struct attempt records[INTAKE_BATCH];
 };
@@ -38,6 +39,7 @@ struct intake {
 	struct list spare;   /* finished jobs, used again: they are large */
 	int jobs;
 	bool reading, draining;
+	bool rescan; /* begin with the pending ones again, once nothing is being read */
 	char from[ENTRY_ID_SIZE]; /* ">" new ones, else pending ones after this id */
 };
 
@@ -61,9 +63,15 @@ static int job_apply(struct job *j, struct books *b, int64_t now_us, struct err 
 	struct intake_job *w = container_of(j, struct intake_job, job);
 
 	(void)now_us;
+	w->foreign_count = 0;
 	for (int i = 0; i < w->record_count; i++) {
-		if (deliveries_record(b->deliveries, &w->records[i], e) < 0 ||
-		    forget_device(b, &w->records[i], e) < 0)
+		const struct attempt *a = &w->records[i];
+		bool foreign;
+
+		if (deliveries_record(b->deliveries, a, &foreign, e) < 0)
+			return -1;
+		w->foreign_count += foreign;
+		if (!foreign && forget_device(b, a, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -139,7 +147,10 @@ static void on_job_done(void *arg)
 		try_again_later(in, w);
 		return;
 	}
-	metric_add(&records_total, w->record_count);
+	metric_add(&records_total, w->record_count - w->foreign_count);
+	metric_add(&invalid_total, w->foreign_count);
+	if (w->foreign_count > 0)
+		log_warn("intake.foreign", "records=%d", w->foreign_count);
 	acknowledge(in, w);
 	list_append(&in->spare, &w->link);
 	in->jobs--;
@@ -254,6 +265,9 @@ static void read_more(struct intake *in)
 	if (in->reading || in->draining || in->jobs >= INTAKE_JOBS ||
 	    !redis_is_up(in->reader))
 		return;
+	if (in->rescan)
+		mem_copy_text(in->from, sizeof in->from, "0");
+	in->rescan = false;
 	redis_args_clear(a);
 	redis_args_text(a, "XREADGROUP");
 	redis_args_text(a, "GROUP");
@@ -275,12 +289,13 @@ static void on_gathered(void *arg)
 }
 
 /* What was handed out and not acknowledged comes first, also when only the connection
- * that acknowledges was lost. */
+ * that acknowledges was lost. A read may be under way then: its answer is about what it
+ * asked for, and would pass for the end of the pending ones. */
 static void on_up(void *arg)
 {
 	struct intake *in = arg;
 
-	mem_copy_text(in->from, sizeof in->from, "0");
+	in->rescan = true;
 	read_more(in);
 }
 

@@ -22,6 +22,7 @@ void ledger_fixture_init(struct ledger_fixture *f)
 	ck_assert_msg(users_new(&f->users, &f->store, &e) == 0, "%s", e.text);
 	ck_assert_msg(events_new(&f->events, &f->store, &e) == 0, "%s", e.text);
 	ck_assert_msg(deliveries_new(&f->deliveries, &f->store, &e) == 0, "%s", e.text);
+	ck_assert_msg(channels_new(&f->channels, &f->store, &e) == 0, "%s", e.text);
 }
 
 void ledger_fixture_release(struct ledger_fixture *f)
@@ -33,6 +34,7 @@ void ledger_fixture_release(struct ledger_fixture *f)
 	users_free(f->users);
 	events_free(f->events);
 	deliveries_free(f->deliveries);
+	channels_free(f->channels);
 	store_close(&f->store);
 	for (size_t i = 0; i < sizeof SUFFIXES / sizeof SUFFIXES[0]; i++) {
 		snprintf(path, sizeof path, "%s%s", f->path, SUFFIXES[i]);

@@ -2,6 +2,7 @@
 #ifndef PAYBELL_TESTS_LEDGER_FIXTURE_H
 #define PAYBELL_TESTS_LEDGER_FIXTURE_H
 
+#include "store/channels.h"
 #include "store/deliveries.h"
 #include "store/events.h"
 #include "store/ledger.h"
@@ -14,6 +15,7 @@ struct ledger_fixture {
 	struct users *users;
 	struct events *events;
 	struct deliveries *deliveries;
+	struct channels *channels;
 };
 
 /* Fails the test when something is wrong. */

@@ -9,6 +9,7 @@ static struct ledger_fixture f;
 static struct transaction made;
 static struct problem problem;
 static struct err e;
+static bool foreign;
 static const char *const CHANNELS[] = {"push", "sms", NULL};
 
 static void setup(void)
@@ -16,7 +17,7 @@ static void setup(void)
 	ledger_fixture_init(&f);
 	ledger_fixture_add_user(&f, "alice");
 	ledger_fixture_begin(&f);
-	ck_assert_int_eq(deliveries_declare(f.deliveries, CHANNELS, 0, &e), 0);
+	ck_assert_int_eq(channels_declare(f.channels, CHANNELS, 0, &e), 0);
 	for (int i = 0; i < 10; i++)
 		ledger_fixture_pay(&f, "", "alice", 100, "USD", &made, &problem);
 	ledger_fixture_commit(&f);
@@ -43,38 +44,53 @@ static struct attempt record(int64_t sequence, enum attempt_status status, bool 
 	return a;
 }
 
+/* Its event's id, unless the test says another one. */
 static int take(struct attempt a)
 {
+	struct event event;
 	int rc;
 
+	if (a.event_id[0] == '\0') {
+		ck_assert_int_eq(events_one(f.events, a.sequence, &event, &e), 1);
+		strcpy(a.event_id, event.id);
+	}
 	ledger_fixture_begin(&f);
-	rc = deliveries_record(f.deliveries, &a, &e);
+	rc = deliveries_record(f.deliveries, &a, &foreign, &e);
 	ledger_fixture_commit(&f);
 	ck_assert_msg(rc >= 0, "%s", e.text);
 	return rc;
 }
 
-static int open_after(int64_t after, int64_t *out, int limit)
+static int reopen(int64_t sequence, int64_t now_us)
 {
-	int64_t scanned;
+	int rc;
 
-	return deliveries_open_after(f.deliveries, "push", after, out, limit, &scanned,
-				     &e);
+	ledger_fixture_begin(&f);
+	rc = deliveries_reopen(f.deliveries, sequence, "push", now_us, &e);
+	ledger_fixture_commit(&f);
+	ck_assert_msg(rc >= 0, "%s", e.text);
+	return rc;
 }
 
-START_TEST(what_has_ended_is_not_open_any_more)
+static struct standing standing(int64_t sequence)
 {
-	int64_t open[16];
+	static struct standing s;
 
-	ck_assert_int_eq(open_after(0, open, 16), 10);
-	take(record(3, ATTEMPT_DELIVERED, true, 1));
-	take(record(4, ATTEMPT_RETRYING, false, 1));
-	ck_assert_int_eq(open_after(0, open, 16), 9);
-	ck_assert_int_eq(open[2], 4);
-	ck_assert_int_eq(open_after(4, open, 3), 3);
-	ck_assert_int_eq(open[0], 5);
+	ck_assert_int_eq(deliveries_standing(f.deliveries, sequence, "push", &s, &e), 1);
+	return s;
 }
-END_TEST
+
+static int find_due(int64_t now_us, int64_t through, struct due *out)
+{
+	return deliveries_due(f.deliveries, "push", now_us, through, out, 16, &e);
+}
+
+static void hand_out(const struct due *due)
+{
+	ledger_fixture_begin(&f);
+	ck_assert_int_eq(deliveries_handed_out(f.deliveries, "push", due, &e), 0);
+	ledger_fixture_commit(&f);
+}
 
 START_TEST(the_same_record_twice_is_taken_once)
 {
@@ -83,88 +99,180 @@ START_TEST(the_same_record_twice_is_taken_once)
 }
 END_TEST
 
-static const char *status_of(int64_t sequence)
-{
-	static char status[32];
-	struct db_stmt *s;
-
-	ck_assert_int_eq(db_prepare(f.store.db, &s,
-				    "SELECT status FROM deliveries WHERE sequence = ?1",
-				    &e),
-			 0);
-	db_bind_int(s, 1, sequence);
-	ck_assert_int_eq(db_step(s, &e), 1);
-	db_copy_text(s, 0, status, sizeof status);
-	db_finalize(s);
-	return status;
-}
-
 START_TEST(what_ended_stays_ended_whatever_comes_late)
 {
 	take(record(1, ATTEMPT_DELIVERED, true, 5));
 	take(record(1, ATTEMPT_RETRYING, false, 2));
 	take(record(1, ATTEMPT_FAILED, true, 9));
-	ck_assert_str_eq(status_of(1), "delivered");
+	ck_assert_int_eq(standing(1).status, ATTEMPT_DELIVERED);
 }
 END_TEST
 
 START_TEST(a_device_alone_does_not_end_its_channel)
 {
 	struct attempt a = record(1, ATTEMPT_DELIVERED, true, 1);
-	int64_t open[16];
 
 	strcpy(a.device_id, "dev_1");
 	take(a);
-	ck_assert_int_eq(open_after(0, open, 16), 10);
+	ck_assert_int_eq(standing(1).status, -1);
+}
+END_TEST
+
+START_TEST(a_record_of_another_ledger_is_dropped_and_said_to_be)
+{
+	struct attempt a = record(3, ATTEMPT_DELIVERED, true, 1);
+
+	id_make(a.event_id, "evt", 1, 3);
+	ck_assert_int_eq(take(a), 0);
+	ck_assert(foreign);
+	ck_assert_int_eq(standing(3).status, -1);
+	a.event_id[0] = '\0';
+	ck_assert_int_eq(take(a), 1);
+	ck_assert(!foreign);
+	ck_assert_int_eq(take(a), 0);
+	ck_assert(!foreign);
 }
 END_TEST
 
 START_TEST(a_long_wait_leaves_the_stream_and_comes_due)
 {
 	struct attempt a = record(2, ATTEMPT_RETRYING, false, 1000);
-	int64_t out[16];
+	struct due due[16];
 
 	a.next_at_us = 1000 + 1000 + ATTEMPT_LEDGER_WAIT_US + 1;
 	take(a);
-	ck_assert_int_eq(open_after(0, out, 16), 9);
-	ck_assert_int_eq(
-		deliveries_due(f.deliveries, "push", a.next_at_us - 1, out, 16, &e), 0);
-	ck_assert_int_eq(deliveries_due(f.deliveries, "push", a.next_at_us, out, 16, &e),
-			 1);
-	ck_assert_int_eq(out[0], 2);
-	ledger_fixture_begin(&f);
-	ck_assert_int_eq(deliveries_handed_out(f.deliveries, "push", 2, &e), 0);
-	ledger_fixture_commit(&f);
-	ck_assert_int_eq(deliveries_due(f.deliveries, "push", a.next_at_us, out, 16, &e),
-			 0);
-	ck_assert_int_eq(open_after(0, out, 16), 10);
+	ck_assert_int_eq(find_due(a.next_at_us - 1, 10, due), 0);
+	ck_assert_int_eq(find_due(a.next_at_us, 1, due), 0);
+	ck_assert_int_eq(find_due(a.next_at_us, 10, due), 1);
+	ck_assert_int_eq(due[0].sequence, 2);
+	ck_assert(!due[0].replay);
+	hand_out(&due[0]);
+	ck_assert_int_eq(find_due(a.next_at_us, 10, due), 0);
+	ck_assert_int_eq(standing(2).next_at_us, 0);
+}
+END_TEST
+
+START_TEST(a_wait_that_began_after_the_hand_out_is_kept)
+{
+	struct attempt a = record(2, ATTEMPT_RETRYING, false, 1000);
+	struct due due[16];
+
+	a.next_at_us = 1000 + 1000 + ATTEMPT_LEDGER_WAIT_US + 1;
+	take(a);
+	ck_assert_int_eq(find_due(a.next_at_us, 10, due), 1);
+	a.started_us++;
+	a.next_at_us += 5;
+	take(a);
+	hand_out(&due[0]);
+	ck_assert_int_eq(standing(2).next_at_us, a.next_at_us);
 }
 END_TEST
 
 START_TEST(a_short_wait_stays_with_the_worker)
 {
 	struct attempt a = record(2, ATTEMPT_RETRYING, false, 1000);
-	int64_t out[16];
+	struct due due[16];
 
 	a.next_at_us = 1000 + 1000 + ATTEMPT_LEDGER_WAIT_US;
 	take(a);
-	ck_assert_int_eq(deliveries_due(f.deliveries, "push", INT64_MAX, out, 16, &e), 0);
+	ck_assert_int_eq(find_due(INT64_MAX, 10, due), 0);
 }
 END_TEST
 
-START_TEST(the_floor_rises_to_the_lowest_open_event)
+START_TEST(a_replay_opens_what_has_failed_and_counts_from_one)
 {
-	take(record(1, ATTEMPT_DELIVERED, true, 1));
-	take(record(2, ATTEMPT_SUPPRESSED, true, 1));
-	take(record(4, ATTEMPT_FAILED, true, 1));
-	ck_assert_int_eq(deliveries_floor(f.deliveries, "push", &e), 0);
-	ck_assert_int_eq(deliveries_scan_floor(f.deliveries, "push", 0, &e), 2);
-	ledger_fixture_begin(&f);
-	ck_assert_int_eq(deliveries_set_floor(f.deliveries, "push", 2, &e), 0);
-	ledger_fixture_commit(&f);
-	ck_assert_int_eq(deliveries_floor(f.deliveries, "push", &e), 2);
-	ck_assert_int_eq(deliveries_floor(f.deliveries, "sms", &e), 0);
-	ck_assert_int_eq(deliveries_floor(f.deliveries, "fax", &e), -1);
+	struct attempt a = record(4, ATTEMPT_FAILED, true, 10);
+	struct due due[16];
+	struct standing s;
+
+	a.attempt = 7;
+	a.reason = REASON_REJECTED;
+	take(a);
+	ck_assert_int_eq(reopen(4, 5000), 1);
+	s = standing(4);
+	ck_assert_int_eq(s.status, ATTEMPT_RETRYING);
+	ck_assert_int_eq(s.reason, REASON_NONE);
+	ck_assert_int_eq(s.attempts, 0);
+	ck_assert_int_eq(s.ended_us, 0);
+	ck_assert_int_eq(s.next_at_us, 5000);
+	ck_assert_int_eq(s.replayed_us, 5000);
+	ck_assert_int_eq(find_due(5000, 10, due), 1);
+	ck_assert(due[0].replay);
+	hand_out(&due[0]);
+	a = record(4, ATTEMPT_RETRYING, false, 6000);
+	a.next_at_us = 7001 + ATTEMPT_LEDGER_WAIT_US;
+	take(a);
+	ck_assert_int_eq(standing(4).attempts, 1);
+	ck_assert_int_eq(find_due(a.next_at_us, 10, due), 1);
+	ck_assert_msg(!due[0].replay, "it was tried since");
+}
+END_TEST
+
+START_TEST(only_what_ended_without_reaching_anybody_is_opened_again)
+{
+	take(record(1, ATTEMPT_DELIVERED, true, 10));
+	take(record(2, ATTEMPT_RETRYING, false, 10));
+	take(record(3, ATTEMPT_SUPPRESSED, true, 10));
+	ck_assert_int_eq(reopen(1, 50), 0);
+	ck_assert_int_eq(reopen(2, 50), 0);
+	ck_assert_int_eq(reopen(3, 50), 1);
+	ck_assert_int_eq(reopen(3, 60), 0);
+	ck_assert_int_eq(reopen(4, 50), 0);
+	ck_assert_int_eq(reopen(999, 50), 0);
+	ck_assert_int_eq(standing(1).status, ATTEMPT_DELIVERED);
+	ck_assert_int_eq(standing(3).replayed_us, 50);
+}
+END_TEST
+
+START_TEST(a_record_from_before_a_replay_comes_late_and_changes_nothing)
+{
+	take(record(4, ATTEMPT_FAILED, true, 10));
+	ck_assert_int_eq(reopen(4, 5000), 1);
+	ck_assert_int_eq(take(record(4, ATTEMPT_FAILED, true, 4999)), 1);
+	ck_assert_int_eq(take(record(4, ATTEMPT_RETRYING, false, 4998)), 1);
+	ck_assert_int_eq(standing(4).ended_us, 0);
+	ck_assert_int_eq(standing(4).attempts, 0);
+	ck_assert_int_eq(standing(4).next_at_us, 5000);
+	take(record(4, ATTEMPT_DELIVERED, true, 5000));
+	ck_assert_int_eq(standing(4).status, ATTEMPT_DELIVERED);
+	ck_assert_int_eq(standing(4).attempts, 1);
+}
+END_TEST
+
+static void take_device(const char *id, enum attempt_status status, int64_t started_us)
+{
+	struct attempt a = record(1, status, true, started_us);
+
+	strcpy(a.device_id, id);
+	take(a);
+}
+
+static void note_device(void *arg, const struct attempt *a)
+{
+	char *names = arg;
+
+	strcat(names, a->device_id);
+	strcat(names, " ");
+}
+
+START_TEST(a_device_that_failed_before_a_replay_is_tried_again)
+{
+	char names[128] = "";
+
+	take_device("dev_a", ATTEMPT_DELIVERED, 1);
+	take_device("dev_b", ATTEMPT_FAILED, 2);
+	take(record(1, ATTEMPT_FAILED, true, 3));
+	ck_assert_int_eq(
+		deliveries_devices(f.deliveries, 1, "push", note_device, names, &e), 2);
+	ck_assert_str_eq(names, "dev_a dev_b ");
+	ck_assert_int_eq(reopen(1, 100), 1);
+	take_device("dev_c", ATTEMPT_FAILED, 101);
+	names[0] = '\0';
+	ck_assert_int_eq(
+		deliveries_devices(f.deliveries, 1, "push", note_device, names, &e), 2);
+	ck_assert_str_eq(names, "dev_a dev_c ");
+	ck_assert_int_eq(
+		deliveries_devices(f.deliveries, 1, "sms", note_device, names, &e), 0);
 }
 END_TEST
 
@@ -187,52 +295,24 @@ START_TEST(a_batchs_times_are_found_for_each_of_its_events)
 }
 END_TEST
 
-static void count_channel(void *arg, const char *channel)
-{
-	int *count = arg;
-
-	ck_assert_str_eq(channel, "push");
-	++*count;
-}
-
-START_TEST(what_is_open_for_a_removed_channel_ends_and_says_why)
-{
-	static const char *const LEFT[] = {"sms", NULL};
-	int64_t open[16];
-	int count = 0;
-
-	take(record(1, ATTEMPT_DELIVERED, true, 1));
-	take(record(2, ATTEMPT_RETRYING, false, 1));
-	ck_assert_int_eq(
-		deliveries_undeclared(f.deliveries, LEFT, count_channel, &count, &e), 1);
-	ck_assert_int_eq(count, 1);
-	ledger_fixture_begin(&f);
-	ck_assert_int_eq(deliveries_remove_channel(f.deliveries, "push", 77, &e), 0);
-	ledger_fixture_commit(&f);
-	ck_assert_int_eq(open_after(0, open, 16), 0);
-	ck_assert_str_eq(status_of(1), "delivered");
-	ck_assert_str_eq(status_of(2), "failed");
-	ck_assert_str_eq(status_of(9), "failed");
-	ck_assert_int_eq(
-		deliveries_undeclared(f.deliveries, LEFT, count_channel, &count, &e), 0);
-}
-END_TEST
-
 Suite *deliveries_suite(void)
 {
 	Suite *s = suite_create("deliveries");
 	TCase *t = tcase_create("deliveries");
 
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, what_has_ended_is_not_open_any_more);
 	tcase_add_test(t, the_same_record_twice_is_taken_once);
 	tcase_add_test(t, what_ended_stays_ended_whatever_comes_late);
 	tcase_add_test(t, a_device_alone_does_not_end_its_channel);
+	tcase_add_test(t, a_record_of_another_ledger_is_dropped_and_said_to_be);
 	tcase_add_test(t, a_long_wait_leaves_the_stream_and_comes_due);
+	tcase_add_test(t, a_wait_that_began_after_the_hand_out_is_kept);
 	tcase_add_test(t, a_short_wait_stays_with_the_worker);
-	tcase_add_test(t, the_floor_rises_to_the_lowest_open_event);
+	tcase_add_test(t, a_replay_opens_what_has_failed_and_counts_from_one);
+	tcase_add_test(t, only_what_ended_without_reaching_anybody_is_opened_again);
+	tcase_add_test(t, a_record_from_before_a_replay_comes_late_and_changes_nothing);
+	tcase_add_test(t, a_device_that_failed_before_a_replay_is_tried_again);
 	tcase_add_test(t, a_batchs_times_are_found_for_each_of_its_events);
-	tcase_add_test(t, what_is_open_for_a_removed_channel_ends_and_says_why);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -186,13 +186,15 @@ START_TEST(a_recipient_says_who_and_whether_it_has_ended)
 			    .worker = "test",
 			    .started_us = 5,
 			    .took_us = 1};
+	bool foreign;
 
 	ledger_fixture_pay_alone(&f, "", "alice", 5, "USD", &made, &problem);
 	ck_assert_int_eq(events_recipient(f.events, 1, "sms", true, &r, &e), 1);
 	ck_assert_str_eq(r.user.email, "alice@example.org");
+	strcpy(a.event_id, r.event.id);
 	ck_assert(!r.ended && !r.deleted);
 	ledger_fixture_begin(&f);
-	ck_assert_int_eq(deliveries_record(f.deliveries, &a, &e), 1);
+	ck_assert_int_eq(deliveries_record(f.deliveries, &a, &foreign, &e), 1);
 	ledger_fixture_commit(&f);
 	ck_assert_int_eq(events_recipient(f.events, 1, "sms", true, &r, &e), 1);
 	ck_assert(r.ended);
