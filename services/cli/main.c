@@ -39,6 +39,17 @@ static const struct command COMMANDS[] = {
 	 "a person's events, the oldest first", NULL, true, user_events_run},
 	{"token", "USER", 1, 1, token_options, "a person's token for the gateway", NULL,
 	 true, token_run},
+	{"dead list", "", 0, 0, dead_list_options,
+	 "deliveries that have failed, the newest first", NULL, true, dead_list_run},
+	{"dead show", "EVENT CHANNEL", 2, 2, NULL, "one delivery and all its attempts",
+	 NULL, true, dead_show_run},
+	{"dead retry", "[EVENT CHANNEL]", 0, 2, dead_retry_options,
+	 "try again what has failed: one, or --all",
+	 "Attempts count from 1 again. With --all what fails again meanwhile is not "
+	 "retried "
+	 "a second\ntime; what is not failed any more when its turn comes is counted and "
+	 "passed over.",
+	 true, dead_retry_run},
 	{"backup", "FILE", 1, 1, backup_options,
 	 "copy the whole ledger into one file, while all goes on",
 	 "Reads PAYBELL_DATABASE, not the API. The copy is checked and has a ledger id "

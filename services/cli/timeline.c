@@ -116,17 +116,54 @@ struct timeline *timeline_read(const char *json, size_t len, struct err *e)
 	return NULL;
 }
 
+static void release_event(struct timeline_event *ev)
+{
+	for (size_t i = 0; i < ev->count; i++)
+		mem_free(ev->channels[i].attempts);
+	mem_free(ev->channels);
+}
+
 void timeline_free(struct timeline *t)
 {
 	if (t == NULL)
 		return;
-	for (size_t i = 0; i < t->count; i++) {
-		for (size_t k = 0; k < t->events[i].count; k++)
-			mem_free(t->events[i].channels[k].attempts);
-		mem_free(t->events[i].channels);
-	}
+	for (size_t i = 0; i < t->count; i++)
+		release_event(&t->events[i]);
 	mem_free(t->events);
 	mem_free(t);
+}
+
+static struct timeline_event *find_event(struct timeline *t, const char *id)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (strcmp(t->events[i].id, id) == 0)
+			return &t->events[i];
+	return NULL;
+}
+
+/* What is searched for changes places with the first, and the first alone stays. */
+bool timeline_keep(struct timeline *t, const char *event_id, const char *channel)
+{
+	struct timeline_event *ev = find_event(t, event_id), first_event;
+	struct timeline_channel first;
+	size_t at = 0;
+
+	while (ev != NULL && at < ev->count &&
+	       strcmp(ev->channels[at].name, channel) != 0)
+		at++;
+	if (ev == NULL || at == ev->count)
+		return false;
+	first = ev->channels[0];
+	ev->channels[0] = ev->channels[at];
+	ev->channels[at] = first;
+	while (ev->count > 1)
+		mem_free(ev->channels[--ev->count].attempts);
+	first_event = t->events[0];
+	t->events[0] = *ev;
+	*ev = first_event;
+	while (t->count > 1)
+		release_event(&t->events[--t->count]);
+	return true;
 }
 
 bool timeline_channel_ended(const struct timeline_channel *c)

@@ -46,6 +46,10 @@ struct timeline {
 struct timeline *timeline_read(const char *json, size_t len, struct err *e);
 void timeline_free(struct timeline *t); /* NULL does nothing */
 
+/* Leaves of it only how this channel stands with this event. False, and nothing changed,
+ * when it has no such one. */
+bool timeline_keep(struct timeline *t, const char *event_id, const char *channel);
+
 bool timeline_channel_ended(const struct timeline_channel *c);
 
 /* How many channels, of all events, have not ended; and how many ended in `status`. */
