@@ -153,7 +153,14 @@ $(O)/tests/bare-ledger: $(BARE_OBJ) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(BARE_OBJ) $(LIB) $(LDLIBS)
 -include $(BARE_OBJ:.o=.d)
 
-bench: $(BIN) $(O)/tests/load $(O)/tests/bare-ledger | deps
+DRAIN_OBJ := $(O)/tests/bench/bare_drain.o
+$(O)/tests/bare-drain: $(DRAIN_OBJ) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(DRAIN_OBJ) $(LIB) -lcurl
+-include $(DRAIN_OBJ:.o=.d)
+
+bench: $(BIN) $(O)/tests/load $(O)/tests/bare-ledger $(O)/tests/bare-drain | deps
 	PAYBELL_BIN=$(abspath $(O))/bin /usr/bin/python3 tests/bench/bench.py $(PARTS)
 .PHONY: bench
 
