@@ -28,6 +28,9 @@ static const struct route ROUTES[] = {
 	{"GET", "/users/*/devices", devices_route_list},
 	{"POST", "/users/*/devices", devices_route_post},
 	{"DELETE", "/users/*/devices/*", devices_route_delete},
+	{"GET", "/deliveries", replay_route_list},
+	{"GET", "/deliveries/*/*", replay_route_get},
+	{"POST", "/deliveries/*/*/retry", replay_route_retry},
 };
 #define ROUTE_COUNT (sizeof ROUTES / sizeof ROUTES[0])
 

@@ -12,6 +12,7 @@
 #include "backend/auth.h"
 #include "backend/books.h"
 #include "backend/committer.h"
+#include "backend/feeder.h"
 #include "backend/settings.h"
 #include "backend/underway.h"
 #include "io/http_server.h"
@@ -21,6 +22,7 @@ struct api {
 	const struct backend_settings *settings;
 	struct auth auth;
 	struct committer *committer;
+	struct feeder *feeder;
 	struct readers *readers;
 	struct underway *underway;
 	struct admin *admin;
@@ -56,6 +58,9 @@ void users_route_token(struct call *c);
 void devices_route_list(struct call *c);
 void devices_route_post(struct call *c);
 void devices_route_delete(struct call *c);
+void replay_route_list(struct call *c);
+void replay_route_get(struct call *c);
+void replay_route_retry(struct call *c);
 
 /* ---- what routes share ---- */
 

@@ -176,7 +176,10 @@ static int start_all(struct backend *b, struct err *e)
 	if (init_api(b, e) < 0 || start_committer(b, e) < 0)
 		return -1;
 	b->api.committer = b->committer;
-	if (start_feeder(b, e) < 0 || start_intake(b, e) < 0 || start_server(b, e) < 0)
+	if (start_feeder(b, e) < 0)
+		return -1;
+	b->api.feeder = b->feeder;
+	if (start_intake(b, e) < 0 || start_server(b, e) < 0)
 		return -1;
 	/* From here on jobs are committed: everybody that a batch tells is there. */
 	if (committer_start(b->committer, e) < 0)

@@ -10,6 +10,7 @@
 static void close_statements(struct books *b)
 {
 	ledger_free(b->ledger);
+	listing_free(b->listing);
 	users_free(b->users);
 	events_free(b->events);
 	deliveries_free(b->deliveries);
@@ -19,15 +20,17 @@ static void close_statements(struct books *b)
 	b->events = NULL;
 	b->deliveries = NULL;
 	b->channels = NULL;
+	b->listing = NULL;
 }
 
 static int prepare(struct books *b, struct err *e)
 {
 	if (users_new(&b->users, &b->store, e) < 0 ||
 	    events_new(&b->events, &b->store, e) < 0 ||
-	    deliveries_new(&b->deliveries, &b->store, e) < 0)
+	    deliveries_new(&b->deliveries, &b->store, e) < 0 ||
+	    channels_new(&b->channels, &b->store, e) < 0)
 		return -1;
-	return channels_new(&b->channels, &b->store, e);
+	return listing_new(&b->listing, &b->store, b->channels, b->deliveries, e);
 }
 
 int books_open_writer(struct books *b, const char *path, struct err *e)

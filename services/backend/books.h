@@ -8,6 +8,7 @@
 #include "store/deliveries.h"
 #include "store/events.h"
 #include "store/ledger.h"
+#include "store/listing.h"
 #include "store/store.h"
 #include "store/users.h"
 
@@ -20,6 +21,7 @@ struct books {
 	struct events *events;
 	struct deliveries *deliveries;
 	struct channels *channels;
+	struct listing *listing;
 };
 
 /* Under the claim that the caller holds. */

@@ -21,33 +21,12 @@ static void gather(void *arg, const struct attempt *a)
 	g->attempts[g->count++] = *a;
 }
 
-/* How the channel stands: the final record says, else the last one that is about the
- * channel or tells of a retry. */
-static const char *status_of(const struct gathered *g, const char *channel)
-{
-	const char *status = "open";
-
-	for (int i = 0; i < g->count; i++) {
-		const struct attempt *a = &g->attempts[i];
-
-		if (strcmp(a->channel, channel) != 0)
-			continue;
-		if (a->final && a->device_id[0] == '\0')
-			return attempt_status_name(a->status);
-		if (a->status == ATTEMPT_RETRYING || a->status == ATTEMPT_AMBIGUOUS)
-			status = attempt_status_name(a->status);
-	}
-	return status;
-}
-
-static void put_channel(struct json_writer *w, const struct gathered *g,
-			const char *channel)
+static void put_attempts(struct json_writer *w, const struct gathered *g,
+			 const char *channel)
 {
 	struct buf record;
 
 	buf_init(&record, ATTEMPT_ENCODED_MAX);
-	json_open(w, channel, '{');
-	json_put_text(w, "status", status_of(g, channel));
 	json_open(w, "attempts", '[');
 	for (int i = 0; i < g->count; i++) {
 		if (strcmp(g->attempts[i].channel, channel) != 0)
@@ -57,27 +36,58 @@ static void put_channel(struct json_writer *w, const struct gathered *g,
 		json_put_raw(w, NULL, record.data, record.len);
 	}
 	json_close(w, ']');
-	json_close(w, '}');
 	buf_release(&record);
 }
 
+/* How the channel stands is the delivery's to say: the attempts of before a replay have
+ * an end of their own among them. */
+static int put_channel(struct books *b, int64_t sequence, struct json_writer *w,
+		       const struct gathered *g, const char *channel, struct err *e)
+{
+	struct standing s;
+
+	if (deliveries_standing(b->deliveries, sequence, channel, &s, e) < 0)
+		return -1;
+	json_open(w, channel, '{');
+	json_put_text(w, "status",
+		      s.status < 0 ? "open"
+				   : attempt_status_name((enum attempt_status)s.status));
+	if (s.replayed_us > 0)
+		json_put_int(w, "replayed_us", s.replayed_us);
+	put_attempts(w, g, channel);
+	json_close(w, '}');
+	return 0;
+}
+
+static bool is_configured(const struct bus_channels *channels, const char *channel)
+{
+	for (int i = 0; i < channels->count; i++) {
+		if (strcmp(channels->names[i], channel) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Channels that are configured, and those that were once and have attempts. */
-static void put_channels(struct json_writer *w, const struct gathered *g,
-			 const struct bus_channels *channels)
+static int put_channels(struct books *b, int64_t sequence, struct json_writer *w,
+			const struct gathered *g, const struct bus_channels *channels,
+			struct err *e)
 {
 	json_open(w, "channels", '{');
-	for (int i = 0; i < channels->count; i++)
-		put_channel(w, g, channels->names[i]);
+	for (int i = 0; i < channels->count; i++) {
+		if (put_channel(b, sequence, w, g, channels->names[i], e) < 0)
+			return -1;
+	}
 	for (int i = 0; i < g->count; i++) {
 		const char *channel = g->attempts[i].channel;
 		bool seen = i > 0 && strcmp(g->attempts[i - 1].channel, channel) == 0;
 
-		for (int k = 0; k < channels->count && !seen; k++)
-			seen = strcmp(channels->names[k], channel) == 0;
-		if (!seen)
-			put_channel(w, g, channel);
+		if (!seen && !is_configured(channels, channel) &&
+		    put_channel(b, sequence, w, g, channel, e) < 0)
+			return -1;
 	}
 	json_close(w, '}');
+	return 0;
 }
 
 static int put_event(struct books *b, int64_t sequence,
@@ -102,10 +112,10 @@ static int put_event(struct books *b, int64_t sequence,
 	json_put_text(w, "sequence", text);
 	json_put_text(w, "user_id", ev.user_id);
 	json_put_text(w, "direction", direction_name(ev.direction));
-	put_channels(w, &g, channels);
+	rc = put_channels(b, sequence, w, &g, channels, e);
 	json_close(w, '}');
 	mem_free(g.attempts);
-	return 0;
+	return rc;
 }
 
 static int put_times(struct books *b, const struct transaction *t, struct json_writer *w,

@@ -152,7 +152,7 @@ def test_the_words_are_those_of_the_source():
     assert set(problem) == {f"urn:paybell:problem:{kind}" for kind in kinds}
     with open(os.path.join(ROOT, "lib", "wire", "attempt.c"), encoding="utf-8") as file:
         reasons = set(re.findall(r'\[REASON_\w+\] = "(\w+)"', file.read()))
-    assert set(API["components"]["schemas"]["Attempt"]["properties"]["reason"]["enum"]) == reasons
+    assert set(API["components"]["schemas"]["Reason"]["enum"]) == reasons
 
 
 @pytest.mark.parametrize("folder,name,schema", [
@@ -272,6 +272,21 @@ def test_users_devices_and_tokens_answer_as_described(call, paid):
     assert call("POST", "/users/bob/tokens", {"ttl_s": 60}).headers["Cache-Control"] == "no-store"
     assert call("PUT", "/users/carol", {"name": "Carol"}).status == 201
     assert call("DELETE", "/users/carol").status == 204
+
+
+def test_deliveries_answer_as_described(call, paid):
+    page = call("GET", "/deliveries?status=open&channel=sms&limit=1").json
+    assert len(page["deliveries"]) == 1
+    assert call("GET", f"/deliveries?status=open&channel=sms&cursor={page['next_cursor']}").json["deliveries"]
+    assert call("GET", "/deliveries").json == {"deliveries": []}
+    event = page["deliveries"][0]["event_id"]
+    assert call("GET", f"/deliveries/{event}/sms").json == page["deliveries"][0]
+    assert call("POST", f"/deliveries/{event}/sms/retry").status == 409
+    assert call("POST", f"/deliveries/{event}/fax/retry").status == 404
+    assert call("POST", "/deliveries/evt_none/sms/retry").status == 404
+    assert call("GET", "/deliveries/evt_none/sms").status == 404
+    for bad in ("status=dead", "channel=fax", "limit=0", "limit=1001", "cursor=1042"):
+        assert call("GET", f"/deliveries?{bad}").json["field"] == bad.split("=")[0]
 
 
 def test_operation_paths_need_no_key(call):
