@@ -38,6 +38,8 @@ static enum err_code code_of(int rc)
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return ERR_TIMEOUT;
+	case SQLITE_INTERRUPT:
+		return ERR_CLOSED;
 	default:
 		return ERR_IO;
 	}
@@ -69,14 +71,13 @@ static int configure(struct db *db, enum db_mode mode, struct err *e)
 
 	sqlite3_extended_result_codes(db->handle, 1);
 	sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
-	if (mode == DB_READER)
-		return db_exec(db, READER_PRAGMAS, e);
 	if (mode == DB_COPY)
 		return db_exec(db, COPY_PRAGMAS, e);
-	if (db_exec(db, WRITER_PRAGMAS, e) < 0)
-		return -1;
+	/* Whoever closes last decides, so all have to say it. */
 	sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_wal);
-	return 0;
+	if (mode == DB_READER)
+		return db_exec(db, READER_PRAGMAS, e);
+	return db_exec(db, WRITER_PRAGMAS, e);
 }
 
 int db_open(struct db **out, const char *path, enum db_mode mode, struct err *e)

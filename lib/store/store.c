@@ -1,10 +1,8 @@
 #include "store/store.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -96,7 +94,7 @@ static int migrate(struct store *s, struct err *e)
 	if (read_int(s->db, "PRAGMA user_version", 0, &version, e) < 0)
 		return -1;
 	if (version > MIGRATION_COUNT)
-		return err_set(e, ERR_CORRUPT,
+		return err_set(e, ERR_INVALID,
 			       "schema version %lld is newer than this program's %d: "
 			       "install the newer program",
 			       (long long)version, MIGRATION_COUNT);
@@ -110,42 +108,61 @@ static int migrate(struct store *s, struct err *e)
 	return -1;
 }
 
-static int take_lock(struct store *s, const char *path, struct err *e)
+int store_open_claimed(struct store *s, const char *path, struct err *e)
 {
-	char lock_path[4096];
-
-	if (snprintf(lock_path, sizeof lock_path, "%s.lock", path) >=
-	    (int)sizeof lock_path)
-		return err_set(e, ERR_INVALID, "the database's path is too long");
-	s->lock_fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (s->lock_fd < 0)
-		return err_set_errno(e, ERR_IO, errno, "%s", lock_path);
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+	*s = (struct store){.claim.fd = -1};
+	if (db_open(&s->db, path, DB_WRITER, e) == 0 && migrate(s, e) == 0 &&
+	    read_ledger_id(s, e) == 0)
 		return 0;
-	if (errno == EWOULDBLOCK)
-		return err_set(e, ERR_CONFLICT,
-			       "%s: another backend is running on this database",
-			       lock_path);
-	return err_set_errno(e, ERR_IO, errno, "%s", lock_path);
+	store_close(s);
+	return -1;
 }
 
 int store_open_writer(struct store *s, const char *path, struct err *e)
 {
-	*s = (struct store){.lock_fd = -1};
-	if (take_lock(s, path, e) == 0 && db_open(&s->db, path, DB_WRITER, e) == 0 &&
-	    migrate(s, e) == 0 && read_ledger_id(s, e) == 0)
+	struct claim claim;
+
+	*s = (struct store){.claim.fd = -1};
+	if (claim_take(&claim, path, e) < 0)
+		return -1;
+	if (store_open_claimed(s, path, e) == 0) {
+		s->claim = claim;
 		return 0;
-	store_close(s);
+	}
+	claim_release(&claim);
 	return -1;
 }
 
 int store_open_second(struct store *s, const char *path, struct err *e)
 {
-	*s = (struct store){.lock_fd = -1};
+	*s = (struct store){.claim.fd = -1};
+	/* One that has been moved away is not made anew. */
+	if (access(path, F_OK) < 0)
+		return err_set_errno(e, ERR_NOT_FOUND, errno, "database %s", path);
 	if (db_open(&s->db, path, DB_WRITER, e) == 0 && read_ledger_id(s, e) == 0)
 		return 0;
 	store_close(s);
 	return -1;
+}
+
+int store_seal(struct store *s, int64_t now_us, struct err *e)
+{
+	char sql[128];
+
+	snprintf(sql, sizeof sql,
+		 "INSERT OR REPLACE INTO meta (name, value) VALUES ('sealed_us', '%lld')",
+		 (long long)now_us);
+	return db_exec(s->db, sql, e);
+}
+
+int store_explain(const char *path, struct err *e)
+{
+	if (e->code != ERR_CORRUPT)
+		return -1;
+	return err_wrap(e,
+			"database %s is damaged, stop here and restore a backup as "
+			"docs/operations.md says (`paybell backup` makes them)",
+			path);
 }
 
 static int expect_version(struct store *s, struct err *e)
@@ -163,7 +180,7 @@ static int expect_version(struct store *s, struct err *e)
 
 int store_open_reader(struct store *s, const char *path, struct err *e)
 {
-	*s = (struct store){.lock_fd = -1};
+	*s = (struct store){.claim.fd = -1};
 	if (access(path, F_OK) < 0)
 		return err_set_errno(e, ERR_NOT_FOUND, errno, "database %s", path);
 	if (db_open(&s->db, path, DB_READER, e) == 0 && expect_version(s, e) == 0)
@@ -176,9 +193,7 @@ void store_close(struct store *s)
 {
 	db_close(s->db);
 	s->db = NULL;
-	if (s->lock_fd > 0)
-		close(s->lock_fd);
-	s->lock_fd = -1;
+	claim_release(&s->claim);
 }
 
 int store_snapshot_begin(struct store *s, struct err *e)

@@ -1,8 +1,8 @@
 /* The database as the suite knows it: opened, brought to its schema, told apart by its
  * ledger id.
  *
- * The backend opens it as the one writer, under an exclusive lock on "<path>.lock";
- * everybody else as readers, who wait until the file has the schema they know. What is in
+ * The backend opens it as the one writer, under a claim (claim.h); everybody else as
+ * readers, who wait until the file has the schema they know. What is in
  * lib/store takes a `struct store` and prepares its own statements on it. A store belongs
  * to one thread at a time. */
 #ifndef PAYBELL_STORE_STORE_H
@@ -13,23 +13,36 @@
 
 #include "base/err.h"
 #include "io/db.h"
+#include "store/claim.h"
 
 #define LEDGER_ID_SIZE 33 /* 32 hex digits and NUL */
 
 struct store {
 	struct db *db;
 	char ledger_id[LEDGER_ID_SIZE];
-	int lock_fd; /* -1: not the owner */
+	struct claim claim; /* held only after store_open_writer() */
 };
 
-/* The backend's: makes file and schema when they are missing. ERR_CONFLICT: another
- * backend holds it; ERR_CORRUPT: schema of a newer program. */
+/* Takes the claim, and makes file and schema when they are missing. ERR_CONFLICT: another
+ * process holds it; ERR_INVALID: schema of a newer program. */
 int store_open_writer(struct store *s, const char *path, struct err *e);
+/* The same under a claim that the caller holds. */
+int store_open_claimed(struct store *s, const char *path, struct err *e);
 /* One more connection of the owner's process that may write or checkpoint; no lock of its
  * own. */
 int store_open_second(struct store *s, const char *path, struct err *e);
 /* ERR_NOT_FOUND: not there, or not yet with our schema: try again later. */
 int store_open_reader(struct store *s, const char *path, struct err *e);
+
+/* One small commit: it returns 0 when the disk takes writes and syncs them. What an
+ * earlier COMMIT that failed has left in the write-ahead log is cut off by it: see
+ * backend/committer.c. */
+int store_seal(struct store *s, int64_t now_us, struct err *e);
+
+/* Puts in front of ERR_CORRUPT which database it is and what to do; leaves other errors
+ * alone. -1. */
+int store_explain(const char *path, struct err *e);
+
 void store_close(struct store *s); /* zeroed or closed storage: nothing happens */
 
 /* Several reads on one snapshot: cheaper, since each read of its own locks and looks

@@ -195,14 +195,21 @@ struct books *call_reader(struct call *c)
 	return b;
 }
 
+#define NOTHING_DONE                                                                     \
+	"the database cannot be written at the moment: nothing was done, try again"
+
 bool call_commit(struct call *c, struct job *j)
 {
 	struct problem p = {.kind = PROBLEM_NONE};
 
 	if (committer_put(c->api->committer, COMMITTER_FRONT, j))
 		return true;
-	problem_set(&p, PROBLEM_OVERLOADED, NULL,
-		    "too many requests wait to be written: nothing was done, try again");
+	if (committer_away(c->api->committer))
+		problem_set(&p, PROBLEM_STORAGE, NULL, NOTHING_DONE);
+	else
+		problem_set(&p, PROBLEM_OVERLOADED, NULL,
+			    "too many requests wait to be written: nothing was done, try "
+			    "again");
 	p.retry_after_s = 1;
 	answer_problem(c->request, false, &p);
 	return false;
@@ -213,9 +220,7 @@ void answer_undone(struct http_request *r, enum job_outcome outcome)
 	struct problem p = {.kind = PROBLEM_NONE};
 
 	if (outcome == JOB_STORAGE)
-		problem_set(&p, PROBLEM_STORAGE, NULL,
-			    "the database cannot be written at the moment: nothing was "
-			    "done, try again");
+		problem_set(&p, PROBLEM_STORAGE, NULL, NOTHING_DONE);
 	else
 		problem_set(&p, PROBLEM_OUTCOME_UNKNOWN, NULL,
 			    "it may have been done or not: ask again with the same "

@@ -25,6 +25,8 @@ struct backend {
 	struct bus bus;
 	struct api api;
 	struct bus_channels removed; /* since the last start */
+	struct claim claim;
+	struct checker *checker;
 	struct committer *committer;
 	struct housekeeper *housekeeper;
 	struct feeder *feeder;
@@ -44,6 +46,26 @@ static void after_batch(void *arg, int64_t head)
 
 	http_answer_flush(b->server);
 	feeder_head(b->feeder, head);
+}
+
+/* Committer's or checker's thread. */
+static void on_damaged(void *arg, const struct err *e)
+{
+	struct backend *b = arg;
+
+	service_fail(b->run, e);
+}
+
+static int start_checker(struct backend *b, struct err *e)
+{
+	struct checker_settings settings = {
+		.database = b->settings->common.database,
+		.first_ms = CHECKER_FIRST_MS,
+		.damaged = on_damaged,
+		.arg = b,
+	};
+
+	return checker_start(&b->checker, &settings, e);
 }
 
 /* New channels begin at the newest event: their history is not sent. What is open for
@@ -92,10 +114,13 @@ static int start_committer(struct backend *b, struct err *e)
 		.batch_max = (int)s->batch_max,
 		.first = &declaration.job,
 		.after_batch = after_batch,
+		.damaged = on_damaged,
 		.arg = b,
 	};
 
-	return committer_open(&b->committer, &settings, e);
+	if (committer_open(&b->committer, &settings, e) == 0)
+		return 0;
+	return store_explain(s->common.database, e);
 }
 
 static int start_housekeeper(struct backend *b, struct err *e)
@@ -105,6 +130,7 @@ static int start_housekeeper(struct backend *b, struct err *e)
 		.wal_max_bytes = b->settings->wal_max,
 		.channels = &b->api.channels,
 		.committer = b->committer,
+		.checker = b->checker,
 	};
 
 	return housekeeper_start(&b->housekeeper, &settings, e);
@@ -173,7 +199,12 @@ static int init_api(struct backend *b, struct err *e)
 
 static int start_all(struct backend *b, struct err *e)
 {
-	if (init_api(b, e) < 0 || start_committer(b, e) < 0)
+	if (init_api(b, e) < 0 ||
+	    claim_take(&b->claim, b->settings->common.database, e) < 0)
+		return -1;
+	if (!b->claim.clean && start_checker(b, e) < 0)
+		return -1;
+	if (start_committer(b, e) < 0)
 		return -1;
 	b->api.committer = b->committer;
 	if (start_feeder(b, e) < 0)
@@ -206,6 +237,9 @@ bool backend_ready(void *state, char reason[ADMIN_REASON_SIZE])
 	struct backend *b = state;
 	const char *why;
 
+	if (!checker_ready(b->checker, reason, ADMIN_REASON_SIZE) ||
+	    !committer_ready(b->committer, reason, ADMIN_REASON_SIZE))
+		return false;
 	if (feeder_ready(b->feeder, &why))
 		return true;
 	mem_copy_text(reason, ADMIN_REASON_SIZE, why);
@@ -236,21 +270,34 @@ void backend_drain(void *state)
 	loop_timer_start(b->drain_timer, 0, DRAIN_POLL_MS);
 }
 
+/* After everybody who has the database open. */
+static void release_claim(struct backend *b, bool clean)
+{
+	struct err e = ERR_INIT;
+
+	if (clean && claim_mark_clean(&b->claim, b->settings->common.database, &e) < 0)
+		log_warn("backend.not_marked", "error=\"%s\"", e.text);
+	claim_release(&b->claim);
+}
+
 void backend_stop(void *state)
 {
 	struct backend *b = state;
+	bool sound = checker_passed(b->checker);
 
+	checker_stop(b->checker);
 	housekeeper_stop(b->housekeeper);
 	/* The committer commits what it has and so answers it, which the server's end
 	 * waits for. */
 	committer_drain(b->committer);
 	if (b->server != NULL)
 		http_server_stop(b->server);
-	committer_close(b->committer);
+	sound = committer_close(b->committer) && sound;
 	feeder_stop(b->feeder);
 	intake_stop(b->intake);
 	loop_timer_free(b->drain_timer);
 	readers_free(b->api.readers);
 	underway_free(b->api.underway);
+	release_claim(b, sound);
 	mem_free(b);
 }

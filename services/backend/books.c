@@ -63,6 +63,8 @@ int books_reopen_writer(struct books *b, const char *path, struct err *e)
 	    store_seal(&b->store, clock_utc_us(), e) == 0 && prepare(b, e) == 0 &&
 	    ledger_new(&b->ledger, &b->store, e) == 0)
 		return 0;
+	close_statements(b);
+	store_close(&b->store);
 	/* Whose books they are is not forgotten: it is tried again. */
 	memcpy(b->store.ledger_id, ledger_id, sizeof ledger_id);
 	return -1;

@@ -3,40 +3,73 @@
  * The problem: a 201 promises that the payment is on disk, and an fsync takes longer than
  * everything else. The idea: nobody fsyncs alone. While one batch is on its way to the
  * disk the next one gathers, so the batch grows exactly as the load does, and no timer is
- * needed. The promise: a job is finished as DONE only after its COMMIT returned. When
- * COMMIT fails, nobody knows; the connection is closed and opened anew (what SQLite
- * thinks of the file afterwards is then read from the disk), the batch is finished as
- * UNKNOWN, and a client that asks again with its key finds out what happened from the
- * ledger itself. Refused: a transaction a request (six times slower), a timer that waits
- * for more (adds its length to every quiet payment). */
+ * needed. The promise: a job is finished as DONE only after its COMMIT returned. Refused:
+ * a transaction a request (six times slower), a timer that waits for more (adds its
+ * length to every quiet payment).
+ *
+ * When the disk refuses. Whatever fails before COMMIT is rolled back, and nothing was
+ * done. So it is when COMMIT fails because the disk is full: SQLite marks a transaction
+ * as committed in the last frame that it writes, so the frame for which there was no room
+ * is that one, or comes before it. Any other COMMIT that fails leaves a question: its
+ * frames may lie in the write-ahead log, whole and with good checksums, and SQLite, which
+ * tells its index of them only after the fsync, does not look at them again until the
+ * index is lost, as it is in a crash. Then recovery would find them: a batch that was
+ * answered "nothing was done" would rise from the dead. So before anything is answered:
+ *
+ *  1. The connection is closed and opened anew: what SQLite shows then is what everybody
+ *     else sees too.
+ *  2. The log is made to be on disk as it can be read (wal.h): after a failed fsync the
+ *     kernel's word for it is worth nothing.
+ *  3. One small commit (store_seal) goes where the batch's frames were, if the index does
+ *     not have them. Frames are chained by their checksums, so what is left of the batch
+ *     behind it can never be taken for a part of the log again.
+ *
+ * From there on what the database shows is final, and each job is looked up in it by its
+ * idempotency key: found means on disk, not found means that nothing was done, and that
+ * is what its client is told. A job without a key ends as UNKNOWN.
+ *
+ * All this is repeated until it succeeds; that is how the process recovers by itself.
+ * Nobody waits for it longer than PATIENCE_MS: then the batch ends as UNKNOWN, what is
+ * queued as STORAGE (it was never begun), and nothing more is taken until the database is
+ * there again. */
 #include "backend/committer.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <time.h>
+#include <stdio.h>
 
+#include "backend/queue.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/monitor.h"
+
+/* How long jobs wait for a database that is away. */
+#define PATIENCE_MS     5000
+#define REOPEN_PAUSE_MS 200
+#define SAY_EVERY_MS    5000
+
+/* A batch that was refused keeps /readyz from saying yes for so long: the next one may
+ * fare better, and somebody has to send it. */
+#define TROUBLE_MS 10000
 
 #define NOTES_MAX 64
 
-/* How long a batch's time may stay unwritten. */
-#define NOTE_WAIT_MS 20
+/* How long a batch's time may stay unwritten, and how long after a failure. */
+#define NOTE_WAIT_MS  20
+#define NOTE_AGAIN_MS 1000
 
 struct committer {
 	struct committer_settings settings;
 	struct books books;
 	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	struct list front, back;
-	int front_count, back_count;
-	int64_t back_since_us; /* the oldest job in the back has waited from here on, or
-				  since the last batch */
-	bool stopping, running;
-	atomic_bool hold;
+	char ledger_id[LEDGER_ID_SIZE];
+	struct queue queue;
+	bool running;
+	struct monitor monitor; /* over the next two */
+	int64_t trouble_us;     /* monotonic: when a batch was refused; 0: never */
+	struct err trouble;
 	atomic_int load;
 	_Atomic int64_t head;
 	/* A batch's own time is known after it. Later ones write it down, many at once: a
@@ -45,8 +78,11 @@ struct committer {
 		int64_t head, committed_us;
 	} notes[NOTES_MAX];
 	int note_count;
-	int64_t noted_since_us; /* monotonic: the oldest */
-	bool closing;           /* the thread's own copy of `stopping` */
+	int64_t notes_due_us; /* monotonic; when none is there: INT64_MAX */
+	/* The thread's own. */
+	bool closing; /* there is no batch after this one */
+	bool damaged;
+	struct log_limit failed_limit, reopen_limit;
 };
 
 static struct metric batches_total, jobs_total, failures_total, refused_total,
@@ -61,85 +97,18 @@ static void register_metrics(void)
 	metrics_register(&failures_total, METRIC_COUNTER, "paybell_commit_failures_total",
 			 NULL, "Batches that the database refused.");
 	metrics_register(&refused_total, METRIC_COUNTER, "paybell_commit_refused_total",
-			 NULL, "Jobs refused because the queue or the WAL was full.");
+			 NULL,
+			 "Jobs refused because the queue or the WAL was full, or the "
+			 "database was away.");
 	metrics_register(&commit_seconds, METRIC_HISTOGRAM, "paybell_commit_seconds",
 			 NULL, "From BEGIN to the end of COMMIT.");
 	metrics_register(&load_jobs, METRIC_GAUGE, "paybell_commit_queue_jobs", NULL,
 			 "Jobs that wait or are being committed.");
 }
 
-/* Moves up to `most` jobs behind the batch. */
-static int take(struct list *from, int *count, struct list *batch, int most)
-{
-	struct list *node;
-	int taken = 0;
-
-	while (taken < most && (node = list_pop(from)) != NULL) {
-		list_append(batch, node);
-		taken++;
-	}
-	*count -= taken;
-	return taken;
-}
-
-#define BACK_ALONE_MAX 8 /* jobs from the back in a batch without clients */
-
-/* How long the back waits for a batch of clients that it can go along with: an fsync of
- * its own costs more than its rows. */
-#define BACK_WAIT_MS 15
-
 static bool notes_are_due(const struct committer *c)
 {
-	return c->note_count == NOTES_MAX ||
-	       (c->note_count > 0 &&
-		(c->closing ||
-		 clock_mono_us() >= c->noted_since_us + NOTE_WAIT_MS * US_PER_MS));
-}
-
-static void wait_until(struct committer *c, int64_t mono_us)
-{
-	struct timespec until = {mono_us / US_PER_S, mono_us % US_PER_S * 1000};
-
-	pthread_cond_timedwait(&c->wake, &c->lock, &until);
-}
-
-/* Until a client's job is there, the back has waited long enough, or only a note is left
- * to write. */
-static void wait_for_work(struct committer *c)
-{
-	while (!c->stopping && list_empty(&c->front)) {
-		int64_t now_us = clock_mono_us();
-
-		if (!list_empty(&c->back)) {
-			if (c->back_count >= BACK_ALONE_MAX ||
-			    now_us >= c->back_since_us + BACK_WAIT_MS * US_PER_MS)
-				return;
-			wait_until(c, c->back_since_us + BACK_WAIT_MS * US_PER_MS);
-		} else if (c->note_count > 0) {
-			if (notes_are_due(c))
-				return;
-			wait_until(c, c->noted_since_us + NOTE_WAIT_MS * US_PER_MS);
-		} else {
-			pthread_cond_wait(&c->wake, &c->lock);
-		}
-	}
-}
-
-/* The next batch; empty: only a note is to be written. False: stop. */
-static bool gather(struct committer *c, struct list *batch, int *count)
-{
-	bool go_on;
-
-	list_init(batch);
-	pthread_mutex_lock(&c->lock);
-	wait_for_work(c);
-	*count = take(&c->front, &c->front_count, batch, c->settings.batch_max);
-	*count += take(&c->back, &c->back_count, batch, *count > 0 ? 1 : BACK_ALONE_MAX);
-	c->back_since_us = clock_mono_us();
-	c->closing = c->stopping;
-	go_on = *count > 0 || !c->stopping || c->note_count > 0;
-	pthread_mutex_unlock(&c->lock);
-	return go_on;
+	return c->note_count > 0 && (c->closing || clock_mono_us() >= c->notes_due_us);
 }
 
 static int write_notes(struct committer *c, struct err *e)
@@ -166,24 +135,6 @@ static int apply_all(struct committer *c, struct list *batch, bool with_notes,
 	return with_notes ? write_notes(c, e) : 0;
 }
 
-/* Until it works: without its database the committer has nothing to do, and the full
- * queue says so to the clients. */
-static void reopen(struct committer *c)
-{
-	struct err e = ERR_INIT;
-	struct timespec pause = {0, 200 * 1000000L};
-	struct log_limit limit = {0};
-	unsigned swallowed;
-
-	while (books_reopen_writer(&c->books, c->settings.database, &e) < 0) {
-		if (log_limit_pass(&limit, 5000, &swallowed))
-			log_error("commit.reopen_failed", "error=\"%s\"", e.text);
-		nanosleep(&pause, NULL);
-	}
-	atomic_store(&c->head, ledger_head(c->books.ledger));
-	log_warn("commit.reopened", "head=%lld", (long long)ledger_head(c->books.ledger));
-}
-
 static enum job_outcome commit(struct committer *c, struct list *batch, bool with_notes,
 			       struct err *e)
 {
@@ -197,7 +148,10 @@ static enum job_outcome commit(struct committer *c, struct list *batch, bool wit
 	}
 	if (ledger_commit(ledger, e) == 0)
 		return JOB_DONE;
-	return JOB_UNKNOWN;
+	if (e->code != ERR_FULL)
+		return JOB_UNKNOWN;
+	ledger_rollback(ledger);
+	return JOB_STORAGE;
 }
 
 static void finish_all(struct list *batch, enum job_outcome outcome)
@@ -211,11 +165,20 @@ static void finish_all(struct list *batch, enum job_outcome outcome)
 	}
 }
 
+static void forget_notes(struct committer *c)
+{
+	c->note_count = 0;
+	c->notes_due_us = INT64_MAX;
+}
+
 static void note(struct committer *c, int64_t head)
 {
-	if (c->note_count == 0)
-		c->noted_since_us = clock_mono_us();
-	c->notes[c->note_count++] = (struct note){head, clock_utc_us()};
+	/* More than that gather only while the disk refuses them. */
+	int slot = c->note_count < NOTES_MAX ? c->note_count++ : NOTES_MAX - 1;
+
+	if (slot == 0)
+		c->notes_due_us = clock_mono_us() + NOTE_WAIT_MS * US_PER_MS;
+	c->notes[slot] = (struct note){head, clock_utc_us()};
 	atomic_store(&c->head, head);
 }
 
@@ -225,7 +188,7 @@ static void after_commit(struct committer *c, int count, bool with_notes,
 	int64_t head = ledger_head(c->books.ledger);
 
 	if (with_notes)
-		c->note_count = 0;
+		forget_notes(c);
 	if (head != atomic_load(&c->head))
 		note(c, head);
 	metric_add(&batches_total, 1);
@@ -233,53 +196,154 @@ static void after_commit(struct committer *c, int count, bool with_notes,
 	metric_observe_us(&commit_seconds, clock_mono_us() - began_us);
 }
 
-static void run_batch(struct committer *c, struct list *batch, int count)
+static void end_batch(struct committer *c, struct list *batch, int count,
+		      enum job_outcome outcome)
+{
+	finish_all(batch, outcome);
+	metric_set(&load_jobs, atomic_fetch_sub(&c->load, count) - count);
+	c->settings.after_batch(c->settings.arg, atomic_load(&c->head));
+}
+
+/* ---- when the database fails ---- */
+
+static void remember_trouble(struct committer *c, const struct err *e)
+{
+	struct err told = *e;
+
+	store_explain(c->settings.database, &told);
+	monitor_lock(&c->monitor);
+	c->trouble_us = clock_mono_us();
+	c->trouble = told;
+	monitor_unlock(&c->monitor);
+	/* Told once; the process ends, and the next start looks at all of it. */
+	if (e->code != ERR_CORRUPT || c->damaged)
+		return;
+	c->damaged = true;
+	c->settings.damaged(c->settings.arg, &told);
+}
+
+/* Whoever waits has waited long enough: nothing of theirs was begun. */
+static void refuse_queued(struct committer *c)
+{
+	struct list queued;
+	int count = queue_shut(&c->queue, &queued);
+
+	end_batch(c, &queued, count, JOB_STORAGE);
+}
+
+/* Until it works. False: it was asked to end while the database is away. *batch is empty
+ * when it took too long. */
+static bool reopen(struct committer *c, struct list *batch, int *count)
+{
+	int64_t patience_us = clock_mono_us() + PATIENCE_MS * US_PER_MS;
+	struct err e = ERR_INIT;
+	unsigned swallowed;
+	bool stopping = false;
+
+	while (books_reopen_writer(&c->books, c->settings.database, &e) < 0) {
+		remember_trouble(c, &e);
+		if (log_limit_pass(&c->reopen_limit, SAY_EVERY_MS, &swallowed))
+			log_error("commit.reopen_failed", "more=%u error=\"%s\"",
+				  swallowed, e.text);
+		if (stopping || clock_mono_us() >= patience_us) {
+			end_batch(c, batch, *count, JOB_UNKNOWN);
+			*count = 0;
+			refuse_queued(c);
+		}
+		if (stopping)
+			return false;
+		stopping = queue_pause(&c->queue,
+				       clock_mono_us() + REOPEN_PAUSE_MS * US_PER_MS);
+	}
+	queue_open(&c->queue);
+	log_warn("commit.reopened", "head=%lld", (long long)ledger_head(c->books.ledger));
+	return true;
+}
+
+static enum job_outcome look_up(struct committer *c, struct job *j, int64_t now_us)
+{
+	struct err e = ERR_INIT;
+	int rc = j->lookup == NULL ? -1 : j->lookup(j, &c->books, now_us, &e);
+
+	if (rc < 0)
+		return JOB_UNKNOWN;
+	return rc == 1 ? JOB_DONE : JOB_STORAGE;
+}
+
+/* COMMIT failed: see above. */
+static bool find_out(struct committer *c, struct list *batch, int count)
+{
+	int64_t now_us = clock_utc_us(), head;
+	struct list *node;
+
+	if (!reopen(c, batch, &count))
+		return false;
+	head = ledger_head(c->books.ledger);
+	if (head != atomic_load(&c->head))
+		note(c, head);
+	while ((node = list_pop(batch)) != NULL) {
+		struct job *j = container_of(node, struct job, link);
+
+		j->finish(j, look_up(c, j, now_us));
+	}
+	end_batch(c, batch, count, JOB_UNKNOWN);
+	return true;
+}
+
+static void say_failed(struct committer *c, enum job_outcome outcome, int count,
+		       const struct err *e)
+{
+	unsigned swallowed;
+
+	metric_add(&failures_total, 1);
+	if (log_limit_pass(&c->failed_limit, SAY_EVERY_MS, &swallowed))
+		log_error("commit.failed", "outcome=%s jobs=%d more=%u error=\"%s\"",
+			  outcome == JOB_UNKNOWN ? "unknown" : "nothing_done", count,
+			  swallowed, e->text);
+	remember_trouble(c, e);
+	/* At the end there is no later batch for them. */
+	if (c->closing)
+		forget_notes(c);
+	else if (c->note_count > 0)
+		c->notes_due_us = clock_mono_us() + NOTE_AGAIN_MS * US_PER_MS;
+}
+
+/* ---- the thread ---- */
+
+/* False: it cannot go on. */
+static bool run_batch(struct committer *c, struct list *batch, int count)
 {
 	struct err e = ERR_INIT;
 	bool with_notes = notes_are_due(c);
 	int64_t began_us = clock_mono_us();
 	enum job_outcome outcome = commit(c, batch, with_notes, &e);
 
-	if (outcome == JOB_DONE) {
+	if (outcome == JOB_DONE)
 		after_commit(c, count, with_notes, began_us);
-	} else {
-		metric_add(&failures_total, 1);
-		log_error("commit.failed", "outcome=%s jobs=%d error=\"%s\"",
-			  outcome == JOB_UNKNOWN ? "unknown" : "nothing_done", count,
-			  e.text);
-	}
-	/* At the end there is no later batch for them. */
-	if (outcome != JOB_DONE && c->closing)
-		c->note_count = 0;
+	else
+		say_failed(c, outcome, count, &e);
 	if (outcome == JOB_UNKNOWN)
-		reopen(c);
-	finish_all(batch, outcome);
-	metric_set(&load_jobs, atomic_fetch_sub(&c->load, count) - count);
-	c->settings.after_batch(c->settings.arg, atomic_load(&c->head));
+		return find_out(c, batch, count);
+	end_batch(c, batch, count, outcome);
+	return true;
 }
 
 static void *run(void *arg)
 {
 	struct committer *c = arg;
 	struct list batch;
-	int count;
+	bool go_on = true;
 
-	while (gather(c, &batch, &count)) {
+	while (go_on) {
+		int count = queue_take(&c->queue, c->settings.batch_max, c->notes_due_us,
+				       &batch, &c->closing);
+
 		if (count > 0 || notes_are_due(c))
-			run_batch(c, &batch, count);
+			go_on = run_batch(c, &batch, count);
+		else
+			go_on = !c->closing;
 	}
 	return NULL;
-}
-
-static void init_locks(struct committer *c)
-{
-	pthread_condattr_t attributes;
-
-	pthread_mutex_init(&c->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&c->wake, &attributes);
-	pthread_condattr_destroy(&attributes);
 }
 
 static int commit_first(struct committer *c, struct err *e)
@@ -300,18 +364,19 @@ int committer_open(struct committer **out, const struct committer_settings *sett
 	struct committer *c = mem_alloc(sizeof *c);
 
 	c->settings = *settings;
-	list_init(&c->front);
-	list_init(&c->back);
 	register_metrics();
 	if (books_open_writer(&c->books, settings->database, e) < 0) {
 		mem_free(c);
 		return -1;
 	}
-	init_locks(c);
+	c->notes_due_us = INT64_MAX;
+	queue_init(&c->queue, settings->queue_max);
+	monitor_init(&c->monitor);
 	if (commit_first(c, e) < 0) {
 		committer_close(c);
 		return -1;
 	}
+	mem_copy_text(c->ledger_id, sizeof c->ledger_id, c->books.store.ledger_id);
 	atomic_store(&c->head, ledger_head(c->books.ledger));
 	*out = c;
 	return 0;
@@ -329,45 +394,66 @@ void committer_drain(struct committer *c)
 {
 	if (c == NULL || !c->running)
 		return;
-	pthread_mutex_lock(&c->lock);
-	c->stopping = true;
-	pthread_cond_signal(&c->wake);
-	pthread_mutex_unlock(&c->lock);
+	queue_stop(&c->queue);
 	pthread_join(c->thread, NULL);
 	c->running = false;
 }
 
-void committer_close(struct committer *c)
+/* Into the database file with all of it: then the log has nothing to add. */
+static bool empty_log(struct committer *c)
 {
+	struct err e = ERR_INIT;
+	int frames, moved;
+
+	return c->books.store.db != NULL && !c->damaged &&
+	       db_checkpoint(c->books.store.db, DB_CHECKPOINT_TRUNCATE, &frames, &moved,
+			     &e) == 0;
+}
+
+bool committer_close(struct committer *c)
+{
+	bool clean;
+
 	if (c == NULL)
-		return;
+		return false;
 	committer_drain(c);
+	clean = empty_log(c);
 	books_close(&c->books);
-	pthread_cond_destroy(&c->wake);
-	pthread_mutex_destroy(&c->lock);
+	monitor_release(&c->monitor);
+	queue_release(&c->queue);
 	mem_free(c);
+	return clean;
 }
 
 bool committer_put(struct committer *c, enum committer_queue queue, struct job *j)
 {
-	bool front = queue == COMMITTER_FRONT, taken;
+	atomic_fetch_add(&c->load, 1);
+	if (queue_put(&c->queue, queue == COMMITTER_FRONT, &j->link))
+		return true;
+	atomic_fetch_sub(&c->load, 1);
+	metric_add(&refused_total, 1);
+	return false;
+}
 
-	pthread_mutex_lock(&c->lock);
-	taken = !c->stopping &&
-		(front ? c->front_count : c->back_count) < c->settings.queue_max &&
-		!(front && atomic_load_explicit(&c->hold, memory_order_relaxed));
-	if (taken) {
-		if (!front && list_empty(&c->back))
-			c->back_since_us = clock_mono_us();
-		list_append(front ? &c->front : &c->back, &j->link);
-		*(front ? &c->front_count : &c->back_count) += 1;
-		atomic_fetch_add(&c->load, 1);
-		pthread_cond_signal(&c->wake);
-	}
-	pthread_mutex_unlock(&c->lock);
-	if (!taken)
-		metric_add(&refused_total, 1);
-	return taken;
+bool committer_away(struct committer *c)
+{
+	return queue_is_shut(&c->queue);
+}
+
+bool committer_ready(struct committer *c, char *reason, size_t size)
+{
+	bool away = queue_is_shut(&c->queue), refused;
+
+	monitor_lock(&c->monitor);
+	refused = c->trouble_us != 0 &&
+		  clock_mono_us() < c->trouble_us + TROUBLE_MS * US_PER_MS;
+	if (away || refused)
+		snprintf(reason, size, "%s: %s",
+			 away ? "the database is away"
+			      : "the database has refused a batch",
+			 c->trouble.text);
+	monitor_unlock(&c->monitor);
+	return !away && !refused;
 }
 
 int committer_load(const struct committer *c)
@@ -377,12 +463,12 @@ int committer_load(const struct committer *c)
 
 void committer_hold(struct committer *c, bool hold)
 {
-	atomic_store(&c->hold, hold);
+	queue_hold(&c->queue, hold);
 }
 
 const char *committer_ledger_id(const struct committer *c)
 {
-	return c->books.store.ledger_id;
+	return c->ledger_id;
 }
 
 int64_t committer_head(const struct committer *c)

@@ -3,14 +3,15 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/monitor.h"
 
-#define PAUSE_MS 500
+#define PAUSE_MS     500
+#define SAY_EVERY_MS 5000
 /* A RESTART waits for the readers with the writer's lock in its hand: for so long and no
  * longer, then the next round tries again. */
 #define RESTART_BUSY_MS 50
@@ -25,9 +26,9 @@ struct housekeeper {
 	struct housekeeper_settings settings;
 	struct books books;
 	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	struct monitor monitor; /* over `stopping` */
 	bool stopping;
+	struct log_limit failed_limit;
 	int64_t forgot_at_us;
 };
 
@@ -102,10 +103,11 @@ static int run_checkpoint(struct housekeeper *h, enum db_checkpoint mode, int *w
 {
 	int64_t began_us = clock_mono_us();
 	struct err e = ERR_INIT;
+	unsigned swallowed;
 	int rc = db_checkpoint(h->books.store.db, mode, wal, moved, &e);
 
-	if (rc < 0)
-		log_error("checkpoint.failed", "error=\"%s\"", e.text);
+	if (rc < 0 && log_limit_pass(&h->failed_limit, SAY_EVERY_MS, &swallowed))
+		log_error("checkpoint.failed", "more=%u error=\"%s\"", swallowed, e.text);
 	metric_observe_us(&checkpoint_seconds, clock_mono_us() - began_us);
 	return rc;
 }
@@ -132,6 +134,8 @@ static void checkpoint(struct housekeeper *h)
 	    run_checkpoint(h, DB_CHECKPOINT_PASSIVE, &wal, &moved) < 0)
 		return;
 	bytes = (int64_t)wal * WAL_FRAME_BYTES;
+	if (bytes >= h->settings.wal_max_bytes)
+		checker_give_way(h->settings.checker);
 	if (wants_restart(h, wal, moved)) {
 		metric_add(&restarts_total, 1);
 		if (run_checkpoint(h, DB_CHECKPOINT_RESTART, &wal, &moved) == 0)
@@ -143,18 +147,14 @@ static void checkpoint(struct housekeeper *h)
 
 static bool pause_or_stop(struct housekeeper *h)
 {
-	struct timespec until;
+	int64_t until_us = clock_mono_us() + PAUSE_MS * US_PER_MS;
 	bool stopping;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += PAUSE_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
-	pthread_mutex_lock(&h->lock);
-	if (!h->stopping)
-		pthread_cond_timedwait(&h->wake, &h->lock, &until);
+	monitor_lock(&h->monitor);
+	while (!h->stopping && monitor_wait_until(&h->monitor, until_us))
+		;
 	stopping = h->stopping;
-	pthread_mutex_unlock(&h->lock);
+	monitor_unlock(&h->monitor);
 	return !stopping;
 }
 
@@ -188,7 +188,6 @@ int housekeeper_start(struct housekeeper **out,
 		      const struct housekeeper_settings *settings, struct err *e)
 {
 	struct housekeeper *h = mem_alloc(sizeof *h);
-	pthread_condattr_t attributes;
 
 	h->settings = *settings;
 	register_metrics();
@@ -199,13 +198,10 @@ int housekeeper_start(struct housekeeper **out,
 		return -1;
 	}
 	db_set_busy_ms(h->books.store.db, RESTART_BUSY_MS);
-	pthread_mutex_init(&h->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&h->wake, &attributes);
-	pthread_condattr_destroy(&attributes);
+	monitor_init(&h->monitor);
 	if (pthread_create(&h->thread, NULL, run, h) != 0) {
 		books_close(&h->books);
+		monitor_release(&h->monitor);
 		mem_free(h);
 		return err_set(e, ERR_IO, "the housekeeper's thread cannot be started");
 	}
@@ -217,13 +213,12 @@ void housekeeper_stop(struct housekeeper *h)
 {
 	if (h == NULL)
 		return;
-	pthread_mutex_lock(&h->lock);
+	monitor_lock(&h->monitor);
 	h->stopping = true;
-	pthread_cond_signal(&h->wake);
-	pthread_mutex_unlock(&h->lock);
+	monitor_wake(&h->monitor);
+	monitor_unlock(&h->monitor);
 	pthread_join(h->thread, NULL);
 	books_close(&h->books);
-	pthread_cond_destroy(&h->wake);
-	pthread_mutex_destroy(&h->lock);
+	monitor_release(&h->monitor);
 	mem_free(h);
 }

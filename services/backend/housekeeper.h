@@ -9,6 +9,7 @@
 #define PAYBELL_BACKEND_HOUSEKEEPER_H
 
 #include "app/bus.h"
+#include "backend/checker.h"
 #include "backend/committer.h"
 
 struct housekeeper;
@@ -18,6 +19,7 @@ struct housekeeper_settings {
 	int64_t wal_max_bytes;
 	const struct bus_channels *channels; /* borrowed */
 	struct committer *committer;
+	struct checker *checker; /* gives way at wal_max; may be NULL */
 };
 
 int housekeeper_start(struct housekeeper **out,

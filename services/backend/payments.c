@@ -38,6 +38,16 @@ static void first_bytes(uint8_t out[IDEMPOTENCY_HASH_BYTES],
 	memcpy(out, digest, IDEMPOTENCY_HASH_BYTES);
 }
 
+/* Whatever apply() believed is forgotten: what is kept counts. */
+static int payment_lookup(struct job *j, struct books *b, int64_t now_us, struct err *e)
+{
+	struct payment *w = container_of(j, struct payment, job);
+	int rc = ledger_recall(b->ledger, &w->key, now_us, &w->made, &w->problem, e);
+
+	w->refused = rc == 1 && w->problem.kind != PROBLEM_NONE;
+	return rc;
+}
+
 /* 0, also without a key; -1 and *p for one that cannot be used. */
 static int read_key(struct call *c, struct payment *w, struct problem *p)
 {
@@ -61,6 +71,7 @@ static int read_key(struct call *c, struct payment *w, struct problem *p)
 						{body, body_len},
 						{NULL, 0}});
 	w->has_key = true;
+	w->job.lookup = payment_lookup;
 	return 0;
 }
 
