@@ -244,7 +244,7 @@ static int explain(const struct backup *b, struct err *e)
 	if (e->code == ERR_CORRUPT)
 		return err_wrap(e, "the database is damaged, keep the backups that there "
 				   "are");
-	return err_wrap(e, "%s", b->partial);
+	return err_wrap(e, "%s: see to its disk, or name a file elsewhere", b->partial);
 }
 
 int backup_step(struct backup *b, int64_t *done_bytes, int64_t *total_bytes,
