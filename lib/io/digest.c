@@ -1,6 +1,5 @@
-/* SHA-256, comparing in constant time, hex and base64. libcrypto's EVP interface makes
- * the digest; the alphabets are our own, because EVP_DecodeBlock takes white space for
- * nothing and counts padding as bytes. */
+/* SHA-256, comparing in constant time, hex and base64url. libcrypto's EVP interface makes
+ * the digest; the alphabets are our own: EVP has no base64url. */
 #include "io/digest.h"
 
 #include <openssl/crypto.h>
@@ -81,55 +80,4 @@ void digest_base64url(struct buf *out, const void *bytes, size_t len)
 		p += n;
 		len -= n;
 	}
-}
-
-static int base64_value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+')
-		return 62;
-	return c == '/' ? 63 : -1;
-}
-
-/* Four characters, of which the last `padding` were '='. Bits that no byte takes must be
- * zero: every run of bytes has one text only (RFC 4648 section 3.5). */
-static int decode_group(uint8_t bytes[3], const char *text, size_t padding)
-{
-	uint32_t group = 0;
-
-	for (size_t i = 0; i < 4; i++) {
-		int value = i < 4 - padding ? base64_value(text[i]) : 0;
-
-		if (value < 0)
-			return -1;
-		group = group << 6 | (uint32_t)value;
-	}
-	bytes[0] = (uint8_t)(group >> 16);
-	bytes[1] = (uint8_t)(group >> 8);
-	bytes[2] = (uint8_t)group;
-	return group & ((1u << 8 * padding) - 1) ? -1 : 0;
-}
-
-int digest_base64_decode(struct buf *out, const char *text, size_t len)
-{
-	size_t padding = 0;
-
-	if (len % 4 != 0)
-		return -1;
-	if (len > 0 && text[len - 1] == '=')
-		padding = text[len - 2] == '=' ? 2 : 1;
-	for (size_t i = 0; i < len; i += 4) {
-		size_t missing = i + 4 == len ? padding : 0;
-		uint8_t bytes[3];
-
-		if (decode_group(bytes, text + i, missing) < 0)
-			return -1;
-		buf_add(out, bytes, 3 - missing);
-	}
-	return out->overflowed ? -1 : 0;
 }

@@ -1,4 +1,4 @@
-/* SHA-256, comparing in constant time, hex and base64: libcrypto behind one door.
+/* SHA-256, comparing in constant time, hex and base64url: libcrypto behind one door.
  *
  * Any thread; nothing is kept. Out of memory aborts. FIPS 180-4, RFC 4648. */
 #ifndef PAYBELL_IO_DIGEST_H
@@ -27,9 +27,5 @@ int digest_parse_hex(uint8_t out[SHA256_BYTES], const char *text);
 
 /* Adds base64url without padding (RFC 4648 section 5). */
 void digest_base64url(struct buf *out, const void *bytes, size_t len);
-/* Standard base64 with padding; -1 when the text is not that (no white space, no stray
- * bits in the last character) or the result does not fit out's maximum. What was decoded
- * up to the fault may have been added. */
-int digest_base64_decode(struct buf *out, const char *text, size_t len);
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/utf8.h"
 
@@ -167,26 +168,6 @@ static int check(const struct mime_message *m, struct err *e)
 	return check_part("text", m->text, e) < 0 ? -1 : check_part("html", m->html, e);
 }
 
-/* ---- base64 ---- */
-
-static void put_base64(struct buf *out, const char *bytes, size_t len)
-{
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const unsigned char *p = (const unsigned char *)bytes;
-
-	for (size_t i = 0; i < len; i += 3) {
-		unsigned second = i + 1 < len ? p[i + 1] : 0;
-		unsigned third = i + 2 < len ? p[i + 2] : 0;
-		unsigned bits = (unsigned)p[i] << 16 | second << 8 | third;
-		char four[4] = {alphabet[bits >> 18], alphabet[bits >> 12 & 63],
-				i + 1 < len ? alphabet[bits >> 6 & 63] : '=',
-				i + 2 < len ? alphabet[bits & 63] : '='};
-
-		buf_add(out, four, sizeof(four));
-	}
-}
-
 /* ---- headers ---- */
 
 /* May it stand in a header as it is? Printable ASCII that nobody takes for an encoded
@@ -216,7 +197,7 @@ static size_t put_encoded_words(struct buf *out, const char *text, size_t column
 		size_t n = utf8_prefix(text, len, room);
 
 		buf_add_text(out, WORD_OPEN);
-		put_base64(out, text, n);
+		base64_encode(out, text, n);
 		buf_add_text(out, WORD_CLOSE);
 		column += frame + (n + 2) / 3 * 4;
 		text += n;
@@ -359,8 +340,8 @@ static void put_quoted_printable(struct buf *out, const char *text, size_t len)
 static void put_base64_lines(struct buf *out, const char *bytes, size_t len)
 {
 	for (size_t at = 0; at < len; at += BASE64_LINE) {
-		put_base64(out, bytes + at,
-			   len - at < BASE64_LINE ? len - at : BASE64_LINE);
+		base64_encode(out, bytes + at,
+			      len - at < BASE64_LINE ? len - at : BASE64_LINE);
 		buf_add_text(out, "\r\n");
 	}
 }

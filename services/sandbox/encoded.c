@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "io/digest.h"
+#include "base/base64.h"
 
 static int hex(char c)
 {
@@ -49,7 +49,7 @@ void encoded_base64(const char *text, size_t len, struct buf *out)
 	for (size_t i = 0; i < len; i++)
 		if (strchr("\r\n\t ", text[i]) == NULL)
 			buf_add_char(&joined, text[i]);
-	if (digest_base64_decode(out, buf_text(&joined), joined.len) < 0)
+	if (base64_decode(out, buf_text(&joined), joined.len) < 0)
 		buf_add(out, text, len);
 	buf_release(&joined);
 }

@@ -2,15 +2,15 @@
 
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
-#include "io/digest.h"
 
 /* "=" is how an empty one is written (RFC 4954 section 4). */
 static int decode(struct buf *out, const char *base64)
 {
 	if (strcmp(base64, "=") == 0)
 		return 0;
-	return digest_base64_decode(out, base64, strlen(base64));
+	return base64_decode(out, base64, strlen(base64));
 }
 
 int smtp_login_plain(const char *base64, char user[SMTP_LOGIN_SIZE],

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/utf8.h"
-#include "io/digest.h"
 #include "wire/form.h"
 #include "wire/json.h"
 
@@ -101,7 +101,7 @@ static int authenticate(const struct twilio *t, struct exchange *x)
 		return refuse(x, 401, 20003,
 			      "Authentication Error - No credentials provided");
 	buf_init(&plain, AUTH_MAX);
-	if (digest_base64_decode(&plain, credentials, strlen(credentials)) < 0)
+	if (base64_decode(&plain, credentials, strlen(credentials)) < 0)
 		buf_clear(&plain);
 	text = buf_text(&plain);
 	colon = strchr(text, ':');

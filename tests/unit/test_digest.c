@@ -69,67 +69,31 @@ START_TEST(hex_that_is_not_a_digest_is_refused)
 }
 END_TEST
 
-/* RFC 4648 section 10, and what its section 5 spells otherwise. */
+/* RFC 4648 section 10 without the padding, and what its section 5 spells otherwise. */
 static const struct {
-	const char *bytes, *padded, *url;
-} base64[] = {
-	{"", "", ""},
-	{"f", "Zg==", "Zg"},
-	{"fo", "Zm8=", "Zm8"},
-	{"foo", "Zm9v", "Zm9v"},
-	{"foob", "Zm9vYg==", "Zm9vYg"},
-	{"fooba", "Zm9vYmE=", "Zm9vYmE"},
-	{"foobar", "Zm9vYmFy", "Zm9vYmFy"},
-	{"\xfb\xff\xfe", "+//+", "-__-"},
+	const char *bytes, *url;
+} base64url[] = {
+	{"", ""},
+	{"f", "Zg"},
+	{"fo", "Zm8"},
+	{"foo", "Zm9v"},
+	{"foob", "Zm9vYg"},
+	{"fooba", "Zm9vYmE"},
+	{"foobar", "Zm9vYmFy"},
+	{"\xfb\xff\xfe", "-__-"},
 };
 
-START_TEST(base64_is_what_rfc_4648_says)
+START_TEST(base64url_is_what_rfc_4648_says)
 {
-	for (size_t i = 0; i < sizeof(base64) / sizeof(base64[0]); i++) {
-		size_t len = strlen(base64[i].bytes);
+	for (size_t i = 0; i < sizeof(base64url) / sizeof(base64url[0]); i++) {
+		size_t len = strlen(base64url[i].bytes);
 		struct buf b;
 
 		buf_init(&b, 64);
-		digest_base64url(&b, base64[i].bytes, len);
-		ck_assert_str_eq(buf_text(&b), base64[i].url);
-		buf_clear(&b);
-		ck_assert_int_eq(digest_base64_decode(&b, base64[i].padded,
-						      strlen(base64[i].padded)),
-				 0);
-		ck_assert_uint_eq(b.len, len);
-		ck_assert_int_eq(memcmp(buf_text(&b), base64[i].bytes, len), 0);
+		digest_base64url(&b, base64url[i].bytes, len);
+		ck_assert_str_eq(buf_text(&b), base64url[i].url);
 		buf_release(&b);
 	}
-}
-END_TEST
-
-START_TEST(base64_with_anything_else_in_it_is_refused)
-{
-	const char *bad[] = {
-		"Z",    "Zg",       "Zg=",      "Zg===",    "====",
-		"=Zg=", "Zg==Zg==", "Zm9v Zg=", "Zm9\n",    "Zm-_",
-		"Zh==", "Zm9=",     "Z===",     "Zm9v====", "\xc3\xa4\xc3\xa4"};
-
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct buf b;
-
-		buf_init(&b, 64);
-		ck_assert_msg(digest_base64_decode(&b, bad[i], strlen(bad[i])) < 0, "%s",
-			      bad[i]);
-		buf_release(&b);
-	}
-}
-END_TEST
-
-START_TEST(base64_that_does_not_fit_is_refused)
-{
-	struct buf b;
-
-	buf_init(&b, 5);
-	ck_assert_int_eq(digest_base64_decode(&b, "Zm9vYmE=", 8), 0);
-	buf_clear(&b);
-	ck_assert_int_eq(digest_base64_decode(&b, "Zm9vYmFy", 8), -1);
-	buf_release(&b);
 }
 END_TEST
 
@@ -143,9 +107,7 @@ Suite *digest_suite(void)
 	tcase_add_test(sha, equal_is_every_byte);
 	suite_add_tcase(s, sha);
 	tcase_add_test(texts, hex_that_is_not_a_digest_is_refused);
-	tcase_add_test(texts, base64_is_what_rfc_4648_says);
-	tcase_add_test(texts, base64_with_anything_else_in_it_is_refused);
-	tcase_add_test(texts, base64_that_does_not_fit_is_refused);
+	tcase_add_test(texts, base64url_is_what_rfc_4648_says);
 	suite_add_tcase(s, texts);
 	return s;
 }
