@@ -15,7 +15,6 @@ import argparse
 import os
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -23,11 +22,11 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
 
-from harness import BIN, SERVICES, WORKERS, Suite, environment, wait_until  # noqa: E402
+from harness import BIN, WORKERS, Suite, environment, wait_until  # noqa: E402
 from paying import fill, load_result, load_start, pay_options  # noqa: E402
 from database import Database  # noqa: E402
 from chaos import DELETE, FLUSH, FREEZE, KILL, PAUSE, STOP, VICTIMS, WIPE, Chaos  # noqa: E402
-from counting import (Answers, Books, Inbox, missing_messages, most_repeats, unexplained_repeats)  # noqa: E402
+from counting import Answers, Books, Inbox, missing_messages, most_repeats, unexplained_repeats  # noqa: E402
 
 PEOPLE = 400
 MONEY = "20.00"
@@ -40,21 +39,6 @@ LOAD_SECONDS = 600  # the load program's own bound
 REQUIRED_RATE = 1000
 
 
-def free_address():
-    """Below the range that the kernel takes outgoing ports from: while a process is away its port is nobody's, and
-    some connection's own end could come to sit there."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as known:
-        lowest = int(known.read().split()[0])
-    while True:
-        port = random.randrange(10000, lowest)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return f"127.0.0.1:{port}"
-
-
 class Run:
     """One run: `table` has a row for what was counted, `faults` what may not be."""
 
@@ -63,9 +47,7 @@ class Run:
         self.table, self.faults = [], []
         # Nothing may end as failed because its provider was killed too often.
         self.suite = Suite(ATTEMPTS_MAX=1000, RETRY_MAX="2s", CONNECTIONS=CONNECTIONS)
-        self.suite.addresses = {name: {"admin": free_address()} for name in SERVICES}
-        self.suite.addresses["backend"]["api"] = free_address()
-        self.suite.addresses["sandbox"].update(http=free_address(), smtp=free_address())
+        self.suite.pin_addresses()
         self.database = Database(self.suite.database)
 
     def row(self, what, found, must=None, ok=True):

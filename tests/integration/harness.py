@@ -9,6 +9,7 @@ import hashlib
 import http.client
 import json
 import os
+import random
 import re
 import select
 import shutil
@@ -75,6 +76,21 @@ def api_requests(admin):
     text = http_call(admin, "GET", "/metrics").body.decode()
     values = [line.split()[-1] for line in text.splitlines() if line.startswith("paybell_http_requests_total ")]
     return int(values[0])
+
+
+def free_address():
+    """Below the range that the kernel takes outgoing ports from: while a process is away its port is nobody's, and
+    some connection's own end could come to sit there."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as known:
+        lowest = int(known.read().split()[0])
+    while True:
+        port = random.randrange(10000, lowest)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return f"127.0.0.1:{port}"
 
 
 class Redis:
@@ -305,6 +321,12 @@ class Suite:
         if wait == "working":
             process.wait_working()
         return process
+
+    def pin_addresses(self):
+        """For tests that start processes again and again: where each of them listens is settled before."""
+        self.addresses = {name: {"admin": free_address()} for name in SERVICES}
+        self.addresses["backend"]["api"] = free_address()
+        self.addresses["sandbox"].update(http=free_address(), smtp=free_address())
 
     def start_all(self):
         self.start_redis()
