@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <string.h>
+
 /* The lead byte says the length and, in four cases, a narrower range for the byte behind
  * it: that alone refuses overlong forms, surrogates and what is above U+10FFFF (RFC 3629
  * section 4). */
@@ -63,18 +65,54 @@ size_t utf8_decode(const char *bytes, size_t len, uint32_t *code_point)
 	return l.len;
 }
 
-bool utf8_valid(const char *bytes, size_t len)
+/* The length of the ASCII that the bytes begin with, eight at a time: nearly all text is
+ * nearly all ASCII. */
+static size_t ascii_prefix(const unsigned char *p, size_t len)
 {
-	uint32_t code_point;
+	size_t at = 0;
+	uint64_t eight;
 
-	for (size_t at = 0; at < len;) {
-		size_t step = utf8_decode(bytes + at, len - at, &code_point);
+	for (; len - at >= sizeof(eight); at += sizeof(eight)) {
+		memcpy(&eight, p + at, sizeof(eight));
+		if (eight & 0x8080808080808080)
+			break;
+	}
+	while (at < len && p[at] < 0x80)
+		at++;
+	return at;
+}
 
-		if (step == 0)
+bool utf8_feed(struct utf8_state *s, const char *bytes, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)bytes;
+	struct lead l;
+
+	for (size_t at = 0; at < len; at++) {
+		if (s->left > 0) {
+			if (p[at] < s->low || p[at] > s->high)
+				return false;
+			s->left--;
+			s->low = 0x80;
+			s->high = 0xbf;
+			continue;
+		}
+		at += ascii_prefix(p + at, len - at);
+		if (at == len)
+			break;
+		if (!lead_of(p[at], &l))
 			return false;
-		at += step;
+		s->left = (uint8_t)(l.len - 1);
+		s->low = l.low;
+		s->high = l.high;
 	}
 	return true;
+}
+
+bool utf8_valid(const char *bytes, size_t len)
+{
+	struct utf8_state s = {0};
+
+	return utf8_feed(&s, bytes, len) && s.left == 0;
 }
 
 bool utf8_is_line(const char *bytes, size_t len)

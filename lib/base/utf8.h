@@ -9,6 +9,16 @@
 /* No overlong forms, no surrogates, nothing above U+10FFFF. */
 bool utf8_valid(const char *bytes, size_t len);
 
+/* The same for text that comes in pieces. Zeroed before the first one. */
+struct utf8_state {
+	uint8_t left;      /* bytes that the code point still lacks; 0: between two */
+	uint8_t low, high; /* the range of the next of them */
+};
+
+/* False at the first byte that no valid text can go on with; the state is then of no use
+ * any more. The end of the text is valid when `left` is 0. */
+bool utf8_feed(struct utf8_state *s, const char *bytes, size_t len);
+
 /* Valid, and free of control characters (C0, DEL, C1, U+2028, U+2029): fit for one line
  * of text. Tab is a control character here too. */
 bool utf8_is_line(const char *bytes, size_t len);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "exact.h"
 
 Suite *utf8_suite(void);
 
@@ -43,6 +44,58 @@ START_TEST(every_code_point_decodes_to_itself_and_surrogates_do_not)
 			ck_abort_msg("U+%04X", c);
 		if (valid && len > 1 && utf8_decode(bytes, len - 1, &back) != 0)
 			ck_abort_msg("U+%04X cut short", c);
+	}
+}
+END_TEST
+
+/* How many bytes are taken, one at a time, before one is refused. */
+static size_t taken(const char *bytes, size_t len, struct utf8_state *s)
+{
+	*s = (struct utf8_state){0};
+	for (size_t i = 0; i < len; i++)
+		if (!utf8_feed(s, bytes + i, 1))
+			return i;
+	return len;
+}
+
+START_TEST(every_code_point_is_valid_a_byte_at_a_time_and_unfinished_until_its_last)
+{
+	for (uint32_t c = 0; c <= 0x10ffff; c++) {
+		char bytes[4];
+		struct utf8_state s;
+		size_t len = encode(c, bytes);
+
+		if (c >= 0xd800 && c <= 0xdfff) {
+			if (taken(bytes, len, &s) != 1)
+				ck_abort_msg("U+%04X", c);
+			continue;
+		}
+		for (size_t cut = 1; cut <= len; cut++)
+			if (taken(bytes, cut, &s) != cut ||
+			    s.left != (uint8_t)(len - cut))
+				ck_abort_msg("U+%04X cut at %zu", c, cut);
+	}
+}
+END_TEST
+
+START_TEST(a_fault_is_found_at_its_byte_wherever_the_pieces_are_cut)
+{
+	/* A long run of ASCII, so that the eight at a time are left and entered. */
+	static const char text[] = "0123456789abcdef\xc3\xa9 0123\xf0\x9f\x98\x80 "
+				   "0123456789abcdefghij\xed\xa0\x80";
+	size_t len = sizeof(text) - 1;
+
+	for (size_t cut = 0; cut <= len; cut++) {
+		char *first = exact_copy(text, cut);
+		char *second = exact_copy(text + cut, len - cut);
+		struct utf8_state s = {0};
+		/* The fault is its last byte but one, the 0xa0. */
+		bool valid = utf8_feed(&s, first, cut);
+
+		ck_assert_msg(valid == (cut < len - 1), "cut at %zu", cut);
+		ck_assert(!valid || !utf8_feed(&s, second, len - cut));
+		free(first);
+		free(second);
 	}
 }
 END_TEST
@@ -132,6 +185,10 @@ Suite *utf8_suite(void)
 	TCase *t = tcase_create("utf8");
 
 	tcase_add_test(t, every_code_point_decodes_to_itself_and_surrogates_do_not);
+	tcase_add_test(
+		t,
+		every_code_point_is_valid_a_byte_at_a_time_and_unfinished_until_its_last);
+	tcase_add_test(t, a_fault_is_found_at_its_byte_wherever_the_pieces_are_cut);
 	tcase_add_test(t, malformed_sequences_are_refused);
 	tcase_add_test(t, a_line_has_no_control_characters);
 	tcase_add_test(t, code_points_are_counted);
