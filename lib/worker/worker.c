@@ -120,13 +120,11 @@ static void on_down(void *arg)
 	instance_lost_connection(w->instance);
 }
 
+/* An event, or the head: which is said once a second, and when something came back into
+ * a stream that is no new event. */
 static void on_bell(void *arg, const char *channel, const char *bytes, size_t len)
 {
-	struct worker *w = arg;
-
-	/* The head is for the connection's sake; the tick looks once a second anyway. */
-	if (strcmp(channel, w->bus.transactions.text) == 0)
-		intake_want(w);
+	intake_want(arg);
 }
 
 static void on_transport_ready(void *arg)

@@ -38,6 +38,14 @@ const char HAND_SCRIPT[] =
 	      "', ARGV[i]) end end\n"
 	      "return {1, ARGV[3], redis.call('XLEN', KEYS[2])}\n";
 
+void feed_say_head(const struct feed_context *c)
+{
+	char head[EVENT_SEQUENCE_SIZE];
+
+	sequence_format(head, c->head);
+	redis_sendl(c->redis, NULL, NULL, "PUBLISH", c->bus->head.text, head, NULL);
+}
+
 void feed_init(struct feed *f, struct feed_context *context, const char *channel)
 {
 	*f = (struct feed){.context = context, .live = strcmp(channel, BUS_LIVE) == 0};
@@ -344,6 +352,7 @@ static void on_handed(void *arg, const struct redisReply *reply, const struct er
 	if (is_done(reply)) {
 		f->backlog = redis_int(redis_at(reply, 2));
 		metric_set(&f->backlog_entries, f->backlog);
+		feed_say_head(f->context);
 	} else {
 		lose_place(f, reply);
 	}

@@ -73,6 +73,9 @@ struct feed {
 	struct metric fed_total, lag, backlog_entries;
 };
 
+/* Says the newest sequence: those who listen look into their streams. */
+void feed_say_head(const struct feed_context *c);
+
 void feed_init(struct feed *f, struct feed_context *context, const char *channel);
 
 /* Forgets what it knows: the connection is new. */

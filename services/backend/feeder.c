@@ -227,14 +227,11 @@ static void on_down(void *arg)
 static void every_second(void *arg)
 {
 	struct feeder *f = arg;
-	char head[EVENT_SEQUENCE_SIZE];
 
 	for (int i = 0; i <= f->count; i++)
 		feed_check(&f->feeds[i]);
 	look_for_due(f);
-	sequence_format(head, f->context.head);
-	redis_sendl(f->context.redis, NULL, NULL, "PUBLISH", f->settings.bus->head.text,
-		    head, NULL);
+	feed_say_head(&f->context);
 }
 
 static int connect_redis(struct feeder *f, struct err *e)
