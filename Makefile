@@ -2,7 +2,7 @@
 #
 #   make            the programs, in build/release/bin
 #   make test       the whole suite under ASan + UBSan (installs what is missing)
-#   make lint fuzz bench demo deps help
+#   make lint fuzz bench crash demo deps help
 #
 # Variants live side by side: SAN=address (what `make test` uses), SAN=thread, SAN=fuzz; O= names another folder.
 
@@ -163,6 +163,17 @@ $(O)/tests/bare-drain: $(DRAIN_OBJ) $(LIB)
 bench: $(BIN) $(O)/tests/load $(O)/tests/bare-ledger $(O)/tests/bare-drain | deps
 	PAYBELL_BIN=$(abspath $(O))/bin /usr/bin/python3 tests/bench/bench.py $(PARTS)
 .PHONY: bench
+
+# ---- make crash: everything is killed and Redis wiped under load, then it is counted; some four minutes -----------------
+# KILLS= RATE= SEED= and so on, see tests/crash/crash.py --help; the sanitizers' builds bear less of a load.
+
+RATE       ?= $(if $(filter release,$(SAN)),1250,250)
+CRASH_ARGS  = --rate $(RATE) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(WIPES),--wipes $(WIPES)) \
+	$(if $(STORM_SECONDS),--seconds $(STORM_SECONDS))
+
+crash: $(BIN) $(O)/tests/load | deps
+	PAYBELL_BIN=$(abspath $(O))/bin /usr/bin/python3 tests/crash/crash.py $(CRASH_ARGS)
+.PHONY: crash
 
 # ---- the whole suite ----------------------------------------------------------------------------------------------
 
