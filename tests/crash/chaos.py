@@ -1,7 +1,7 @@
 """A bad day, seeded: processes are killed at random instants, Redis is wiped, frozen and stopped.
 
-Every fault is noted with its time and with how many deliveries had ended in the database just before it: from
-that the repeats that it may have caused are counted later (counting.py).
+Every fault is noted (faults.csv) with its time and with how many deliveries had ended in the database just before
+it: from that the repeats that it may have caused are counted later (counting.py).
 """
 import os
 import select
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from harness import START_S, WORKERS, wait_until
 
 VICTIMS = ["backend", "sandbox", "redis"] + WORKERS
-KILL, WIPE, PAUSE = "kill", "wipe", "pause"
+KILL, WIPE, PAUSE, LOOK = "kill", "wipe", "pause", "look"
 FLUSH, DELETE, FREEZE, STOP = "flushed", "files deleted", "frozen", "stopped"
 PAUSE_S = (1.0, 3.0)
 EARLY = 0.25  # the share of kills that may hit a process which is not up again yet
@@ -22,7 +22,7 @@ EARLY = 0.25  # the share of kills that may hit a process which is not up again 
 class Fault(NamedTuple):
     at_us: int  # UTC
     kind: str
-    name: str   # the process, or what was done to Redis
+    name: str   # the process, or what was done to Redis; "" when it was only looked
     ended: dict  # {channel: deliveries that had ended in the database}
 
 
@@ -124,7 +124,15 @@ class Chaos:
     def _note(self, kind, name, do):
         before = self.database.ended_by_channel()
         do()
-        self.faults.append(Fault(utc_us(), kind, name, before))
+        fault = Fault(utc_us(), kind, name, before)
+        self.faults.append(fault)
+        with open(os.path.join(self.suite.folder, "faults.csv"), "a", encoding="utf-8") as out:
+            out.write(f"{fault.at_us},{kind},{name},{before}\n")
+
+    def look(self):
+        """No fault: how many have ended now."""
+        self._note(LOOK, "", lambda: None)
+        return self.faults[-1].ended
 
     def _put_away(self, name):
         """One ended process a name is kept for the judgement: they share a log."""

@@ -13,8 +13,10 @@ from chaos import KILL, WIPE
 from harness import WORKERS
 
 TAG = re.compile(rb"pay-[a-z0-9]+-\d+")
-WIPE_LASTS_US = 3_000_000  # until a wiped Redis is filled again, and read again
-BEFORE_US = 1_000_000      # a message may be at the sandbox before what asked for it was noted
+# A worker that has no room, its provider being out, does not read; so it may learn that Redis was wiped only from the
+# renewal of what it holds, a third of PAYBELL_CLAIM_IDLE (30 s) later. What it sends until then may be read again.
+WIPE_LASTS_US = 12_000_000
+BEFORE_US = 1_000_000  # a message may be at the sandbox before the fault that cut its answer off was noted
 
 
 class Answers:
@@ -116,8 +118,8 @@ def most_repeats(faults, inboxes, connections):
     """The most that may have been sent again, for each channel.
 
     Sampled: at each fault, the messages at the provider less the deliveries that had ended in the database. A killed
-    worker may repeat those of its channel; a wipe those of all channels, at its worst moment until Redis is filled
-    again. By settings: what was at the provider in that moment, `connections` a channel, for each of these and for
+    worker may repeat those of its channel; a wipe those of all channels, at the worst moment until everybody has
+    noticed it. By settings: what was at the provider in that moment, `connections` a channel, for each of these and for
     each time the provider itself was killed (it may have written a message down without answering)."""
     most = dict.fromkeys(WORKERS, 0)
     for i, fault in enumerate(faults):
@@ -135,7 +137,11 @@ def most_repeats(faults, inboxes, connections):
 
 def unexplained_repeats(faults, inbox, channel):
     """Repeats without a fault that may repeat something between the two messages."""
-    causes = sorted(f.at_us for f in faults
-                    if f.kind == WIPE or (f.kind == KILL and f.name in (channel, "sandbox")))
+    kills = sorted(f.at_us for f in faults if f.kind == KILL and f.name in (channel, "sandbox"))
+    wipes = sorted(f.at_us for f in faults if f.kind == WIPE)
+
+    def explains(causes, from_us, until_us):
+        return bisect.bisect_left(causes, from_us) < bisect.bisect_right(causes, until_us)
     return sum(1 for before_us, again_us in inbox.repeats
-               if bisect.bisect_left(causes, before_us - BEFORE_US) == bisect.bisect_right(causes, again_us))
+               if not explains(kills, before_us - BEFORE_US, again_us)
+               and not explains(wipes, before_us - WIPE_LASTS_US, again_us))

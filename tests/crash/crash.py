@@ -22,7 +22,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
 
-from harness import BIN, WORKERS, Suite, environment, wait_until  # noqa: E402
+from harness import BIN, WORKERS, Suite, environment  # noqa: E402
 from paying import fill, load_result, load_start, pay_options  # noqa: E402
 from database import Database  # noqa: E402
 from chaos import DELETE, FLUSH, FREEZE, KILL, PAUSE, STOP, VICTIMS, WIPE, Chaos  # noqa: E402
@@ -97,16 +97,14 @@ class Run:
     def calm(self):
         """Undisturbed until everything has ended, as long as it goes on."""
         begun = time.monotonic()
-        want = self.database.head() * len(WORKERS)
-
-        def ended():
-            counts = self.database.ended_by_channel()
-            return sum(counts.values()) == want and self.left_in_redis() == 0
-        try:
-            wait_until(ended, self.options.calm, "the end of all deliveries")
-        except AssertionError as late:
-            self.faults.append(f"{late}; ended {self.database.ended_by_channel()}, events {self.database.head()}, "
-                               f"in Redis {self.left_in_redis()}")
+        want = {name: self.database.head() for name in WORKERS}
+        while self.chaos.look() != want or self.left_in_redis() > 0:
+            self.calm_s = time.monotonic() - begun
+            if self.calm_s > self.options.calm:
+                self.faults.append(f"not all has ended after {self.options.calm} s: {self.chaos.look()} of {want}, "
+                                   f"in Redis {self.left_in_redis()}")
+                break
+            time.sleep(0.5)
         self.calm_s = time.monotonic() - begun
 
     def left_in_redis(self):
