@@ -5,12 +5,28 @@
 
 #include "base/mem.h"
 
+/* Names are made for every message, so not by snprintf. Cut at the end of `out`; the
+ * parts' limits add up to less. */
+static size_t append(struct bus_name *out, size_t at, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len > sizeof(out->text) - 1 - at)
+		len = sizeof(out->text) - 1 - at;
+	memcpy(out->text + at, text, len);
+	out->text[at + len] = '\0';
+	return at + len;
+}
+
 static const char *name(struct bus_name *out, const struct bus *b, const char *kind,
 			const char *first, const char *second)
 {
-	snprintf(out->text, sizeof(out->text), "%s%s%s%s%s%s", b->prefix, kind,
-		 first ? ":" : "", first ? first : "", second ? ":" : "",
-		 second ? second : "");
+	size_t at = append(out, append(out, 0, b->prefix), kind);
+
+	if (first)
+		at = append(out, append(out, at, ":"), first);
+	if (second)
+		append(out, append(out, at, ":"), second);
 	return out->text;
 }
 
@@ -44,6 +60,12 @@ const char *bus_instance(struct bus_name *out, const struct bus *b, const char *
 			 const char *consumer)
 {
 	return name(out, b, "instance", channel, consumer);
+}
+
+const char *bus_audit(struct bus_name *out, const struct bus *b, const char *channel,
+		      const char *witness)
+{
+	return name(out, b, "audit", channel, witness);
 }
 
 /* One name of the list, blanks around it gone; it is at most `size` - 1 bytes long. */

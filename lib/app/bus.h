@@ -35,7 +35,9 @@ struct bus {
 /* Fields of entries. */
 #define BUS_FIELD_SEQUENCE "s"       /* queue:<channel>: the event's sequence */
 #define BUS_FIELD_REPLAY   "replay"  /* queue:<channel>: an operator's replay */
-#define BUS_FIELD_ATTEMPT  "attempt" /* attempts:log: the record's JSON */
+#define BUS_FIELD_ATTEMPT  "attempt" /* attempts:log: a record's JSON; one or several */
+
+#define BUS_ATTEMPTS_MAX 16 /* records of one entry of attempts:log */
 
 /* The feed that is not a channel's stream: cursor:live belongs to `transactions`. */
 #define BUS_LIVE "live"
@@ -51,6 +53,11 @@ const char *bus_lease(struct bus_name *out, const struct bus *b, const char *cha
 /* Who goes by this consumer's name in the channel's group. */
 const char *bus_instance(struct bus_name *out, const struct bus *b, const char *channel,
 			 const char *consumer);
+
+/* What an audit leaves there while it goes on, to see that nothing was wiped meanwhile.
+ */
+const char *bus_audit(struct bus_name *out, const struct bus *b, const char *channel,
+		      const char *witness);
 
 /* PAYBELL_CHANNELS: "push,email,sms". */
 #define BUS_CHANNELS_MAX 8

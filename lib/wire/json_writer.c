@@ -2,6 +2,7 @@
 #include "wire/json.h"
 
 #include <jansson.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -51,26 +52,42 @@ void json_close(struct json_writer *w, char bracket)
 	w->comma = true;
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Has one of eight bytes a high bit, or is it a control character, a quote or a
+ * backslash? (A byte below n makes b - n borrow into its high bit.) */
+static bool needs_a_look(const char *eight)
+{
+	uint64_t b, quote, backslash;
+
+	memcpy(&b, eight, sizeof(b));
+	quote = b ^ EACH(0x22);
+	backslash = b ^ EACH(0x5c);
+	return ((b | (b - EACH(0x20)) | (quote - EACH(1)) | (backslash - EACH(1))) &
+		EACH(0x80)) != 0;
+}
+
+/* How many bytes here need no escape and are valid UTF-8: eight at a time as long as it
+ * is plain; 0: the next one does not stand for itself. */
+static size_t clean_here(const char *text, size_t len)
+{
+	unsigned char c = (unsigned char)text[0];
+	uint32_t code_point;
+
+	if (len >= 8 && !needs_a_look(text))
+		return 8;
+	if (c < 0x20 || c == '"' || c == '\\')
+		return 0;
+	return c < 0x80 ? 1 : utf8_decode(text, len, &code_point);
+}
+
 /* How much from here on needs no escape and is valid UTF-8. */
 static size_t clean_prefix(const char *text, size_t len)
 {
-	size_t i = 0;
+	size_t i = 0, n;
 
-	while (i < len) {
-		unsigned char c = (unsigned char)text[i];
-		size_t n = 1;
-
-		if (c < 0x20 || c == '"' || c == '\\')
-			break;
-		if (c >= 0x80) {
-			uint32_t code_point;
-
-			n = utf8_decode(text + i, len - i, &code_point);
-			if (n == 0)
-				break;
-		}
+	while (i < len && (n = clean_here(text + i, len - i)) > 0)
 		i += n;
-	}
 	return i;
 }
 

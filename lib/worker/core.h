@@ -155,6 +155,9 @@ struct worker {
 	struct deliveries *deliveries;
 	bool database_open;
 	struct err database_error;
+	bool in_snapshot;                   /* of this iteration's reads */
+	struct recipient scratch_recipient; /* what is being read */
+	size_t recipients;                  /* that deliveries keep */
 
 	struct map *held; /* by sequence */
 	struct list renewals, ready, retries;
@@ -204,12 +207,12 @@ void delivery_forget_idle(struct worker *w, bool unseen_only);
 /* recipient.c: what the database says */
 void recipient_open(struct worker *w);
 void recipient_close(struct worker *w);
-/* 1 *out (the caller's: mem_free) is filled, 0 no such event, -1 the database failed (it
- * is closed then, and opened anew by a tick). */
+/* 1 *out (the caller's: recipient_free) is filled, 0 no such event, -1 the database
+ * failed (it is closed then, and opened anew by a tick). All reads until recipient_end()
+ * are of one snapshot. */
 int recipient_read(struct worker *w, int64_t sequence, struct recipient **out);
-/* The reads in between are of one snapshot. */
-void recipient_begin(struct worker *w);
-void recipient_end(struct worker *w);
+void recipient_end(struct worker *w);                       /* before the loop waits */
+void recipient_free(struct worker *w, struct recipient *r); /* NULL does nothing */
 /* Why nothing is to be sent; REASON_NONE: it is. Pure. */
 enum attempt_reason recipient_suppressed(const struct transport *t,
 					 const struct recipient *r);

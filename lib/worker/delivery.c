@@ -20,6 +20,7 @@
 
 enum {
 	UNCONFIRMED_MAX = 8192, /* outcomes, while Redis is away */
+	RECIPIENTS_WINDOWS = 4, /* as many windows of recipients are kept */
 	ROOM_LOW = 64, /* less room than this, or a quarter of the window, is no room: one
 			* command for each single entry would cost more than it brings */
 };
@@ -96,24 +97,22 @@ static void leave_lane(struct worker *w, struct delivery *d)
 		make_ready(w, n);
 }
 
-static void drop_recipient(struct delivery *d)
+static void drop_recipient(struct worker *w, struct delivery *d)
 {
-	mem_free(d->recipient);
+	recipient_free(w, d->recipient);
 	d->recipient = NULL;
 }
 
 void delivery_granted(struct worker *w, struct delivery *d)
 {
-	if (!lanes_is_first(&d->lane)) {
+	/* A scan can find many, and many can wait behind others of their user; they are
+	 * large, and what was read is soon too old. */
+	if (w->recipients > RECIPIENTS_WINDOWS * (size_t)w->settings.window)
+		drop_recipient(w, d);
+	if (lanes_is_first(&d->lane))
+		make_ready(w, d);
+	else
 		delivery_set_state(w, d, DELIVERY_WAITING);
-		drop_recipient(d);
-		return;
-	}
-	/* A scan can find more than the window of them; they are large, and read again.
-	 */
-	if (w->states[DELIVERY_READY] >= (size_t)w->settings.window)
-		drop_recipient(d);
-	make_ready(w, d);
 }
 
 void delivery_park(struct worker *w, struct delivery *d, int64_t wait_ms)
@@ -140,7 +139,7 @@ void delivery_end(struct worker *w, struct delivery *d, const struct attempt *a)
 {
 	unlink_all(w, d);
 	delivery_set_state(w, d, DELIVERY_SETTLING);
-	drop_recipient(d);
+	drop_recipient(w, d);
 	settle_end(w, d, a);
 }
 
@@ -151,7 +150,7 @@ void delivery_forget(struct worker *w, struct delivery *d)
 	if (list_linked(&d->renewal))
 		list_remove(&d->renewal);
 	map_remove(w->held, (const char *)&d->sequence, sizeof(d->sequence));
-	mem_free(d->recipient);
+	drop_recipient(w, d);
 	mem_free(d->marks);
 	mem_free(d);
 }
@@ -221,6 +220,7 @@ void delivery_pump(struct worker *w)
 	while (w->transfers < (size_t)w->settings.connections && may_send(w) &&
 	       gate_is_open(w) && (n = next(w)) != NULL)
 		round_start(w, container_of(n, struct delivery, ready));
+	recipient_end(w);
 	gate_arm(w);
 }
 

@@ -164,13 +164,12 @@ static int take(struct worker *w, const struct entry *en)
 		suppress(w, en, r, reason);
 	else
 		return hold(w, en, r); /* r is the delivery's */
-	mem_free(r);
+	recipient_free(w, r);
 	return 0;
 }
 
 static void take_all(struct worker *w, const struct redisReply *entries, bool claimed)
 {
-	recipient_begin(w);
 	for (size_t i = 0; i < redis_count(entries) && w->database_open; i++) {
 		struct entry en;
 

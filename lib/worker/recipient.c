@@ -29,6 +29,7 @@ void recipient_close(struct worker *w)
 	w->deliveries = NULL;
 	store_close(&w->store);
 	w->database_open = false;
+	w->in_snapshot = false;
 }
 
 static void lose(struct worker *w)
@@ -41,33 +42,53 @@ static void lose(struct worker *w)
 	intake_stop(w);
 }
 
-void recipient_begin(struct worker *w)
+static int begin(struct worker *w)
 {
+	if (w->in_snapshot)
+		return 0;
 	if (store_snapshot_begin(&w->store, &w->database_error) < 0)
-		lose(w);
+		return -1;
+	w->in_snapshot = true;
+	return 0;
 }
 
 void recipient_end(struct worker *w)
 {
-	if (w->database_open)
+	if (w->in_snapshot)
 		store_snapshot_end(&w->store);
+	w->in_snapshot = false;
+}
+
+/* As much as is filled: there is room for many devices, and most people have one. */
+static struct recipient *keep(struct worker *w, const struct recipient *r)
+{
+	size_t size = offsetof(struct recipient, devices) +
+		      (size_t)r->device_count * sizeof(r->devices[0]);
+
+	w->recipients++;
+	return (struct recipient *)mem_dup(r, size);
+}
+
+void recipient_free(struct worker *w, struct recipient *r)
+{
+	if (r)
+		w->recipients--;
+	mem_free(r);
 }
 
 /* Devices are the larger part of a recipient: only who sends to them pays for them. */
 int recipient_read(struct worker *w, int64_t sequence, struct recipient **out)
 {
-	bool with_devices = w->transport->target == TARGET_DEVICES;
-	struct recipient *r = mem_alloc(
-		with_devices ? sizeof(*r) : offsetof(struct recipient, devices));
-	int rc = events_recipient(w->events, sequence, w->transport->channel,
-				  with_devices, r, &w->database_error);
+	struct recipient *r = &w->scratch_recipient;
+	int rc = begin(w);
 
-	if (rc == 1) {
-		*out = r;
-		return 1;
-	}
-	mem_free(r);
-	if (rc < 0)
+	if (rc == 0)
+		rc = events_recipient(w->events, sequence, w->transport->channel,
+				      w->transport->target == TARGET_DEVICES, r,
+				      &w->database_error);
+	if (rc == 1)
+		*out = keep(w, r);
+	else if (rc < 0)
 		lose(w);
 	return rc;
 }

@@ -407,14 +407,14 @@ static bool is_expired(const struct worker *w, const struct delivery *d)
 
 /* What was read with the entry, when it is still fresh: meanwhile the user may have gone,
  * or want no such messages any more. */
-static struct recipient *take_recipient(struct delivery *d)
+static struct recipient *take_recipient(struct worker *w, struct delivery *d)
 {
 	struct recipient *r = d->recipient;
 
 	d->recipient = NULL;
 	if (r && clock_mono_us() - d->read_us < FRESH_US)
 		return r;
-	mem_free(r);
+	recipient_free(w, r);
 	return NULL;
 }
 
@@ -425,7 +425,7 @@ static bool prepare(struct worker *w, struct delivery *d, struct recipient **out
 {
 	enum attempt_reason reason;
 
-	*out = take_recipient(d);
+	*out = take_recipient(w, d);
 	if ((!*out && recipient_read(w, d->sequence, out) != 1) || load_marks(w, d) < 0) {
 		delivery_forget(w, d); /* it stays pending, and is found again */
 		return false;
@@ -459,7 +459,7 @@ void round_start(struct worker *w, struct delivery *d)
 	bool probe;
 
 	if (!prepare(w, d, &to)) {
-		mem_free(to);
+		recipient_free(w, to);
 		return;
 	}
 	probe = gate_start(w, d);
@@ -486,5 +486,5 @@ void round_start(struct worker *w, struct delivery *d)
 		r->started_mono_us = clock_mono_us();
 		send_all(r, to, &m);
 	}
-	mem_free(to);
+	recipient_free(w, to);
 }

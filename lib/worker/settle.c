@@ -236,20 +236,46 @@ static int send_leases(struct worker *w, const struct batch *b)
 	return any ? redis_send(w->redis, args, NULL, NULL) : 0;
 }
 
-static int send_record(struct worker *w, const struct outcome *o)
+/* The next records from *n on, as one entry of the log: an entry each would cost Redis a
+ * tenth of its time. *n is moved behind them. */
+static int log_some(struct worker *w, const struct batch *b, const struct list **n)
 {
 	struct redis_args *args = w->settle.args;
+	int count = 0;
 
-	if (o->len == 0)
-		return 0;
 	begin(args, "XADD", w->bus.attempts_log.text, "*");
-	redis_args_text(args, BUS_FIELD_ATTEMPT);
-	redis_args_bytes(args, o->record, o->len);
-	if (redis_send(w->redis, args, NULL, NULL) < 0)
-		return -1;
-	begin(args, "PUBLISH", w->bus.deliveries.text, NULL);
-	redis_args_bytes(args, o->record, o->len);
-	return redis_send(w->redis, args, NULL, NULL);
+	for (; *n != &b->outcomes && count < BUS_ATTEMPTS_MAX; *n = (*n)->next) {
+		const struct outcome *o = container_of(*n, struct outcome, link);
+
+		if (o->len == 0)
+			continue;
+		redis_args_text(args, BUS_FIELD_ATTEMPT);
+		redis_args_bytes(args, o->record, o->len);
+		count++;
+	}
+	return count > 0 ? redis_send(w->redis, args, NULL, NULL) : 0;
+}
+
+static int send_records(struct worker *w, const struct batch *b)
+{
+	struct redis_args *args = w->settle.args;
+	const struct list *n = b->outcomes.next;
+
+	while (n != &b->outcomes) {
+		if (log_some(w, b, &n) < 0)
+			return -1;
+	}
+	for (n = b->outcomes.next; n != &b->outcomes; n = n->next) {
+		const struct outcome *o = container_of(n, struct outcome, link);
+
+		if (o->len == 0)
+			continue;
+		begin(args, "PUBLISH", w->bus.deliveries.text, NULL);
+		redis_args_bytes(args, o->record, o->len);
+		if (redis_send(w->redis, args, NULL, NULL) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static void on_exec(void *arg, const struct redisReply *reply, const struct err *e);
@@ -258,12 +284,8 @@ static int send_batch(struct worker *w, struct batch *b)
 {
 	if (redis_sendl(w->redis, NULL, NULL, "MULTI", NULL) < 0 ||
 	    send_entries(w, b, true) < 0 || send_entries(w, b, false) < 0 ||
-	    send_leases(w, b) < 0)
+	    send_leases(w, b) < 0 || send_records(w, b) < 0)
 		return -1;
-	for (const struct list *n = b->outcomes.next; n != &b->outcomes; n = n->next) {
-		if (send_record(w, container_of(n, struct outcome, link)) < 0)
-			return -1;
-	}
 	return redis_sendl(w->redis, on_exec, b, "EXEC", NULL);
 }
 

@@ -55,8 +55,9 @@ static const struct setting rows[] = {
 	    "doubles each time."),
 	ROW("PROBE_MAX", SETTING_DURATION, probe_max_ms, "30s", 10, 3600000,
 	    "The longest time between two such probes."),
-	ROW("ATTEMPTS_LOG_MAX", SETTING_INT, attempts_log_max, "1000000", 1000, 1000000000,
-	    "Records the backend has not taken in yet, at which nothing more is sent."),
+	ROW("ATTEMPTS_LOG_MAX", SETTING_INT, attempts_log_max, "100000", 100, 1000000000,
+	    "Entries (of up to 16 records) that the backend has not taken in yet, at which "
+	    "nothing more is sent."),
 	ROW("CONNECT_TIMEOUT", SETTING_DURATION, connect_timeout_ms, "5s", 10, 600000,
 	    "For a connection to the provider."),
 	ROW("SEND_TIMEOUT", SETTING_DURATION, send_timeout_ms, "15s", 10, 600000,

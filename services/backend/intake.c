@@ -8,9 +8,11 @@
 #include "io/redis.h"
 #include "wire/attempt.h"
 
-#define INTAKE_BATCH 128 /* records a job: about 2 ms of the committer's time */
-#define INTAKE_JOBS  3   /* with the committer at a time */
-#define BLOCK_MS     1000
+#define INTAKE_ENTRIES 64  /* of one read */
+#define INTAKE_BATCH   128 /* records a job: about 2 ms of the committer's time */
+#define INTAKE_RECORDS (INTAKE_BATCH + BUS_ATTEMPTS_MAX - 1)
+#define INTAKE_JOBS    3 /* with the committer, at which nothing more is read */
+#define BLOCK_MS       1000
 #define GATHER_MS                                                                        \
 	5 /* after a read that was not full: let some more come, a commit each would be  \
 	     waste */
@@ -25,8 +27,8 @@ struct intake_job {
 	enum job_outcome outcome;
 	int entry_count, record_count;
 	int foreign_count; /* records of another ledger */
-	char ids[INTAKE_BATCH][ENTRY_ID_SIZE];
-	struct attempt records[INTAKE_BATCH];
+	char ids[INTAKE_ENTRIES][ENTRY_ID_SIZE];
+	struct attempt records[INTAKE_RECORDS];
 };
 
 struct intake {
@@ -157,15 +159,20 @@ static void on_job_done(void *arg)
 	read_more(in);
 }
 
+/* Our workers put at most BUS_ATTEMPTS_MAX records into an entry, and there is room for
+ * them; what else somebody wrote there is not taken. */
 static void take_record(struct intake *in, struct intake_job *w, const char *bytes,
 			size_t len)
 {
 	struct attempt *a = &w->records[w->record_count];
 	struct err e = ERR_INIT;
 
-	if (attempt_decode(a, bytes, len, &e) == 0 &&
-	    id_key(a->event_id, "evt") == a->sequence &&
-	    a->sequence <= committer_head(in->settings.committer)) {
+	if (w->record_count == INTAKE_RECORDS)
+		err_set(&e, ERR_FULL, "an entry has more than %d records",
+			BUS_ATTEMPTS_MAX);
+	else if (attempt_decode(a, bytes, len, &e) == 0 &&
+		 id_key(a->event_id, "evt") == a->sequence &&
+		 a->sequence <= committer_head(in->settings.committer)) {
 		w->record_count++;
 		return;
 	}
@@ -190,7 +197,7 @@ static void take_entry(struct intake *in, struct intake_job *w,
 	}
 }
 
-static void take_entries(struct intake *in, const struct redisReply *entries)
+static struct intake_job *job_new(struct intake *in)
 {
 	struct list *node = list_pop(&in->spare);
 	struct intake_job *w = node == NULL ? mem_alloc(sizeof *w)
@@ -200,12 +207,26 @@ static void take_entries(struct intake *in, const struct redisReply *entries)
 	w->intake = in;
 	w->job.apply = job_apply;
 	w->job.finish = job_finish;
-	for (size_t i = 0; i < redis_count(entries) && w->entry_count < INTAKE_BATCH; i++)
-		take_entry(in, w, redis_at(entries, i));
-	if (strcmp(in->from, ">") != 0)
-		mem_copy_text(in->from, sizeof in->from, w->ids[w->entry_count - 1]);
-	in->jobs++;
-	hand_over(in, w);
+	return w;
+}
+
+/* As many jobs as the records of one read make. */
+static void take_entries(struct intake *in, const struct redisReply *entries)
+{
+	size_t count = redis_count(entries), i = 0;
+
+	while (i < count) {
+		struct intake_job *w = job_new(in);
+
+		while (i < count && w->entry_count < INTAKE_ENTRIES &&
+		       w->record_count < INTAKE_BATCH)
+			take_entry(in, w, redis_at(entries, i++));
+		if (strcmp(in->from, ">") != 0)
+			mem_copy_text(in->from, sizeof in->from,
+				      w->ids[w->entry_count - 1]);
+		in->jobs++;
+		hand_over(in, w);
+	}
 }
 
 static void on_group(void *arg, const struct redisReply *reply, const struct err *e)
@@ -252,7 +273,7 @@ static void on_entries(void *arg, const struct redisReply *reply, const struct e
 		take_entries(in, entries);
 	else if (strcmp(in->from, ">") != 0)
 		mem_copy_text(in->from, sizeof in->from, ">");
-	if (count == 0 || count == INTAKE_BATCH || strcmp(in->from, ">") != 0)
+	if (count == 0 || count == INTAKE_ENTRIES || strcmp(in->from, ">") != 0)
 		read_more(in);
 	else
 		loop_timer_start(in->gather, GATHER_MS, 0);
@@ -274,7 +295,7 @@ static void read_more(struct intake *in)
 	redis_args_text(a, BUS_GROUP_BACKEND);
 	redis_args_text(a, CONSUMER);
 	redis_args_text(a, "COUNT");
-	redis_args_int(a, INTAKE_BATCH);
+	redis_args_int(a, INTAKE_ENTRIES);
 	redis_args_text(a, "BLOCK");
 	redis_args_int(a, BLOCK_MS);
 	redis_args_text(a, "STREAMS");

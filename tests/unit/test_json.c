@@ -241,6 +241,41 @@ START_TEST(the_writer_puts_commas_and_escapes)
 }
 END_TEST
 
+/* The writer looks at eight bytes at a time. */
+START_TEST(every_byte_comes_back_from_every_place)
+{
+	for (int byte = 1; byte < 256; byte++) {
+		for (size_t place = 0; place < 17; place++) {
+			char text[] = "aaaaaaaaaaaaaaaaa", back[64];
+			struct json_writer w;
+			struct json_reader r;
+			struct problem p;
+			struct err e = ERR_INIT;
+			struct json_t *root;
+			struct buf out;
+
+			text[place] = (char)byte;
+			buf_init(&out, 256);
+			json_writer_init(&w, &out);
+			json_open(&w, NULL, '{');
+			json_put_text(&w, "t", text);
+			json_close(&w, '}');
+			root = json_read(out.data, out.len, &e);
+			ck_assert_msg(root != NULL, "byte %d at %zu: %s", byte, place,
+				      buf_text(&out));
+			json_reader_init(&r, root, "", &p);
+			ck_assert(json_get_text(&r, "t", true, back, sizeof(back)));
+			if (byte < 0x80)
+				ck_assert_str_eq(back, text);
+			else
+				ck_assert_mem_eq(back + place, "\xef\xbf\xbd", 3);
+			json_free(root);
+			buf_release(&out);
+		}
+	}
+}
+END_TEST
+
 START_TEST(what_goes_over_the_buffer_is_told_and_not_cut)
 {
 	struct json_writer w;
@@ -286,6 +321,7 @@ Suite *json_suite(void)
 	tcase_add_test(c, the_first_fault_stays_also_across_readers);
 	tcase_add_test(c, what_is_not_an_object_is_named);
 	tcase_add_test(c, the_writer_puts_commas_and_escapes);
+	tcase_add_test(c, every_byte_comes_back_from_every_place);
 	tcase_add_test(c, what_goes_over_the_buffer_is_told_and_not_cut);
 	tcase_add_test(c, every_prefix_of_good_json_is_refused);
 	suite_add_tcase(s, c);
