@@ -264,6 +264,7 @@ struct replay {
 	struct api *api;
 	struct http_request *request;
 	char event_id[ID_SIZE], channel[CHANNEL_NAME_MAX + 1];
+	int64_t at_us; /* UTC: of this replay */
 	struct standing standing;
 	struct problem problem; /* refused */
 };
@@ -285,6 +286,7 @@ static int retry_apply(struct job *j, struct books *b, int64_t now_us, struct er
 	int rc;
 
 	w->problem.kind = PROBLEM_NONE;
+	w->at_us = now_us;
 	rc = find(b, w->event_id, w->channel, s, &w->problem, e);
 
 	if (rc != 1)
@@ -296,6 +298,20 @@ static int retry_apply(struct job *j, struct books *b, int64_t now_us, struct er
 		return rc;
 	rc = deliveries_standing(b->deliveries, s->event.sequence, w->channel, s, e);
 	return rc < 0 ? -1 : 0;
+}
+
+/* No other replay of this delivery has this one's time. */
+static int retry_lookup(struct job *j, struct books *b, int64_t now_us, struct err *e)
+{
+	struct replay *w = container_of(j, struct replay, job);
+	int rc;
+
+	(void)now_us;
+	w->problem.kind = PROBLEM_NONE;
+	rc = find(b, w->event_id, w->channel, &w->standing, &w->problem, e);
+	if (rc != 1)
+		return rc < 0 ? -1 : 1;
+	return w->standing.replayed_us == w->at_us;
 }
 
 static void retry_finish(struct job *j, enum job_outcome outcome)
@@ -323,6 +339,7 @@ void replay_route_retry(struct call *c)
 	w->api = c->api;
 	w->request = c->request;
 	w->job.apply = retry_apply;
+	w->job.lookup = retry_lookup;
 	w->job.finish = retry_finish;
 	mem_copy_text(w->channel, sizeof w->channel, c->id[1]);
 	/* What is longer than any id is none, and may not be cut to one. */
