@@ -164,6 +164,14 @@ bench: $(BIN) $(O)/tests/load $(O)/tests/bare-ledger $(O)/tests/bare-drain | dep
 	PAYBELL_BIN=$(abspath $(O))/bin /usr/bin/python3 tests/bench/bench.py $(PARTS)
 .PHONY: bench
 
+# ---- a disk that fails on demand, for LD_PRELOAD; without the sanitizers, whose place it would take ------------------
+
+FAULTS := $(O)/tests/storage-faults.so
+$(FAULTS): tests/faults/storage_faults.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CPPFLAGS) -std=c17 $(WARN) -O1 -g -fPIC -shared -pthread -o $@ $<
+
 # ---- make crash: everything is killed and Redis wiped under load, then it is counted; some four minutes -----------------
 # KILLS= RATE= SEED= and so on, see tests/crash/crash.py --help; the sanitizers' builds bear less of a load.
 
@@ -177,10 +185,10 @@ crash: $(BIN) $(O)/tests/load | deps
 
 # ---- the whole suite ----------------------------------------------------------------------------------------------
 
-integration-tests: $(BIN) $(O)/tests/load
+integration-tests: $(BIN) $(O)/tests/load $(FAULTS)
 	/usr/bin/python3 tests/run.py --build $(O) --integration
 
-test: $(BIN) $(O)/tests/unit-tests $(O)/tests/load | deps
+test: $(BIN) $(O)/tests/unit-tests $(O)/tests/load $(FAULTS) | deps
 	/usr/bin/python3 tests/run.py --build $(O) --unit --integration
 
 # ---- fuzzing: one libFuzzer program a tests/fuzz/fuzz_*.c, seeded from schema/examples/<the same name> -----------------------

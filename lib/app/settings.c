@@ -46,6 +46,7 @@ static const char *const suite[] = {
 	"MAX_CONNECTIONS",
 	"QUEUE_MAX",
 	"WAL_MAX",
+	"CHECK_WAIT",
 	/* workers */
 	"ATTEMPTS_LOG_MAX",
 	"ATTEMPTS_MAX",

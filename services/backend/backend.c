@@ -60,7 +60,7 @@ static int start_checker(struct backend *b, struct err *e)
 {
 	struct checker_settings settings = {
 		.database = b->settings->common.database,
-		.first_ms = CHECKER_FIRST_MS,
+		.first_ms = b->settings->check_wait_ms,
 		.damaged = on_damaged,
 		.arg = b,
 	};

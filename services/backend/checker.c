@@ -20,6 +20,8 @@
 #include "store/check.h"
 #include "store/store.h"
 
+#define INTERRUPT_EVERY_MS 10
+
 #define PAUSE_MS     1000
 #define PAUSE_MAX_MS (15 * 60 * 1000)
 
@@ -33,6 +35,7 @@ struct checker {
 	enum state state;
 	bool stopping;
 	bool reading; /* in the background: holds a snapshot */
+	bool first_over, ended;
 	struct err e; /* DAMAGED: what was found; GAVE_UP: why */
 };
 
@@ -145,6 +148,8 @@ static void *run(void *arg)
 
 	monitor_lock(&c->monitor);
 	in_background = c->state == IN_BACKGROUND;
+	c->first_over = true;
+	monitor_wake(&c->monitor);
 	monitor_unlock(&c->monitor);
 	if (rc < 0 && e.code == ERR_CLOSED && in_background) {
 		log_warn("check.goes_on", "took_ms=%lld",
@@ -155,10 +160,26 @@ static void *run(void *arg)
 	enter(c, end, &e);
 	if (end == DAMAGED && in_background)
 		c->settings.damaged(c->settings.arg, &e);
+	monitor_lock(&c->monitor);
+	c->ended = true;
+	monitor_wake(&c->monitor);
+	monitor_unlock(&c->monitor);
 	return NULL;
 }
 
 /* ---- its owner ---- */
+
+/* Only a statement that runs can be interrupted, and this one may be just about to. */
+static void interrupt_until(struct checker *c, const bool *over)
+{
+	monitor_lock(&c->monitor);
+	while (!*over) {
+		check_stop(c->check);
+		monitor_wait_until(&c->monitor,
+				   clock_mono_us() + INTERRUPT_EVERY_MS * US_PER_MS);
+	}
+	monitor_unlock(&c->monitor);
+}
 
 /* True: the first look is over. False: its time was. */
 static bool wait_for_first(struct checker *c)
@@ -180,7 +201,7 @@ static int first_look(struct checker *c, struct err *e)
 {
 	if (!wait_for_first(c)) {
 		metric_set(&running, 1);
-		check_stop(c->check);
+		interrupt_until(c, &c->first_over);
 		return 0;
 	}
 	if (c->state == PASSED)
@@ -224,7 +245,7 @@ void checker_stop(struct checker *c)
 	c->stopping = true;
 	monitor_wake(&c->monitor);
 	monitor_unlock(&c->monitor);
-	check_stop(c->check);
+	interrupt_until(c, &c->ended);
 	pthread_join(c->thread, NULL);
 	check_free(c->check);
 	monitor_release(&c->monitor);

@@ -1,7 +1,7 @@
 /* The checker: after an unclean stop, is the database sound?
  *
  * A thread with a connection of its own. checker_start() lets it look at all of the
- * database for CHECKER_FIRST_MS; what is not finished by then it reads on in the
+ * database for first_ms; what is not finished by then it reads on in the
  * background, a table at a time, so that no snapshot is held for longer than one table
  * takes, and gives way when the write-ahead log needs to start over. */
 #ifndef PAYBELL_BACKEND_CHECKER_H
@@ -12,8 +12,6 @@
 #include <stdint.h>
 
 #include "base/err.h"
-
-#define CHECKER_FIRST_MS 10000
 
 struct checker;
 

@@ -182,6 +182,14 @@ static void note(struct committer *c, int64_t head)
 	atomic_store(&c->head, head);
 }
 
+/* The disk takes writes again. */
+static void forget_trouble(struct committer *c)
+{
+	monitor_lock(&c->monitor);
+	c->trouble_us = 0;
+	monitor_unlock(&c->monitor);
+}
+
 static void after_commit(struct committer *c, int count, bool with_notes,
 			 int64_t began_us)
 {
@@ -194,6 +202,8 @@ static void after_commit(struct committer *c, int count, bool with_notes,
 	metric_add(&batches_total, 1);
 	metric_add(&jobs_total, count);
 	metric_observe_us(&commit_seconds, clock_mono_us() - began_us);
+	if (c->trouble_us != 0) /* written by this thread alone */
+		forget_trouble(c);
 }
 
 static void end_batch(struct committer *c, struct list *batch, int count,
@@ -256,6 +266,7 @@ static bool reopen(struct committer *c, struct list *batch, int *count)
 				       clock_mono_us() + REOPEN_PAUSE_MS * US_PER_MS);
 	}
 	queue_open(&c->queue);
+	forget_trouble(c);
 	log_warn("commit.reopened", "head=%lld", (long long)ledger_head(c->books.ledger));
 	return true;
 }

@@ -28,6 +28,10 @@ const struct setting backend_setting_rows[] = {
 	{"WAL_MAX", SETTING_SIZE, AT(wal_max), "256M", 1 << 20, INT64_C(1) << 40, NULL,
 	 "Size of the write-ahead log at which the committer pauses for a checkpoint; at "
 	 "twice that requests are answered 503."},
+	{"CHECK_WAIT", SETTING_DURATION, AT(check_wait_ms), "10s", 0, 3600000, NULL,
+	 "How long a start after an unclean stop waits for the check of the database; "
+	 "what "
+	 "is left is checked in the background."},
 	{"EVENT_SOURCE", SETTING_TEXT, AT(event_source), "paybell/backend", 1,
 	 EVENT_SOURCE_MAX, NULL, "The events' CloudEvents attribute source."},
 	{"EVENT_TYPE_PREFIX", SETTING_TEXT, AT(event_type_prefix), "transaction", 1,
