@@ -149,17 +149,6 @@ def test_all_of_a_channel_are_tried_again_and_no_others(failed, database):
     assert listed(failed) == []
 
 
-def test_what_fails_again_meanwhile_is_tried_once_a_run(failed, database):
-    for channel, status in (("email", 554), ("sms", 400)):
-        failed.fault(channel, status=status)
-    done = run(failed, "retry", "--all")
-    assert done.returncode == 0 and done.stdout == f"{2 * EACH} retried\n" and done.stderr == "", done
-    wait_until(lambda: len(listed(failed)) == 2 * EACH, 60, "all to fail again")
-    tried = database.rows("SELECT count(*) AS times FROM attempts WHERE channel <> 'push' AND device_id = '' "
-                          "GROUP BY sequence, channel")
-    assert [row["times"] for row in tried] == [2] * 2 * EACH
-
-
 class Between(http.server.BaseHTTPRequestHandler):
     """Hands everything on to the backend; the test's `meddle` sees it first and may answer itself."""
 
@@ -226,6 +215,28 @@ def test_refusals_and_a_busy_backend_do_not_end_the_run(failed, database):
     assert sorted(posts.values()) == [1] * (2 * EACH - 1) + [2]
     wait_until(lambda: database.one("SELECT count(*) FROM deliveries WHERE status = 'delivered'") == 3 * EACH, 60,
                "the replays")
+
+
+def test_what_fails_again_meanwhile_is_tried_once_a_run(failed, database):
+    """Each page is given out only when all that was retried so far has failed again."""
+    for channel, status in (("email", 554), ("sms", 400)):
+        failed.fault(channel, status=status)
+    pages = []
+
+    def meddle(method, _path):
+        if method == "GET":
+            pages.append(database.one("SELECT count(*) FROM deliveries WHERE replayed_us IS NOT NULL"))
+            wait_until(lambda: ended(database, "sms", "failed") + ended(database, "email", "failed") == 2 * EACH, 60,
+                       "all to fail again")
+
+    with between(failed, meddle) as api:
+        done = run(failed, "retry", "--all", API=api)
+    assert done.returncode == 0 and done.stdout == f"{2 * EACH} retried\n" and done.stderr == "", done
+    assert len(pages) > 3 and pages[0] == 0 and pages[-1] > EACH, pages
+    wait_until(lambda: len(listed(failed)) == 2 * EACH, 60, "all to fail again")
+    tried = database.rows("SELECT count(*) AS times FROM attempts WHERE channel <> 'push' AND device_id = '' "
+                          "GROUP BY sequence, channel")
+    assert [row["times"] for row in tried] == [2] * 2 * EACH
 
 
 def test_an_answer_that_is_no_refusal_of_one_ends_the_run_and_says_how_far_it_came(failed):
