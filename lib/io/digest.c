@@ -4,15 +4,33 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 
+static EVP_MD *fetched; /* NULL: fetching failed */
+
+static void fetch(void)
+{
+	fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+/* Fetched once: what EVP_sha256() gives is looked up anew by each digest, which costs as
+ * much as the digest of a short text. Never freed: any thread may be at it. */
+static const EVP_MD *sha256(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, fetch);
+	return fetched;
+}
+
 void digest_sha256(uint8_t out[SHA256_BYTES], const struct digest_part *parts)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
+	bool ok = ctx && EVP_DigestInit_ex(ctx, sha256(), NULL) == 1;
 
 	for (; ok && parts->bytes; parts++)
 		ok = EVP_DigestUpdate(ctx, parts->bytes, parts->len) == 1;
