@@ -76,7 +76,7 @@ struct delivery {
 	int attempt;      /* that were made and count */
 	unsigned run;     /* the breaker's run of failures that it last failed in */
 	int run_failures; /* its attempts in that run: not counted if that is an outage */
-	bool replay, late;
+	bool late;
 	unsigned seen;               /* the scan that found it among our own entries */
 	int64_t renewed_us;          /* monotonic */
 	int64_t lane_until_us;       /* monotonic; 0: not tried yet */

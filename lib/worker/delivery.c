@@ -66,9 +66,8 @@ void delivery_describe(struct delivery *d, struct recipient *r)
 	d->born_us = r->replayed_us > d->event_us ? r->replayed_us : d->event_us;
 	mem_copy_text(d->event_id, sizeof(d->event_id), r->event.id);
 	mem_copy_text(d->user_id, sizeof(d->user_id), r->event.user_id);
-	if (!d->replay)
-		d->attempt = r->attempts;
-	if (d->attempt > 0)
+	d->attempt = r->attempts;
+	if (d->attempt > 0 || r->replayed_us > 0)
 		d->late = true;
 }
 

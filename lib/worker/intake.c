@@ -118,7 +118,6 @@ static int hold(struct worker *w, const struct entry *en, struct recipient *r)
 {
 	struct delivery *d = delivery_new(w, en->sequence, en->id);
 
-	d->replay = en->replay;
 	d->late = en->claimed || en->replay;
 	d->seen = w->intake.scan;
 	/* What a scan found has been idle for nobody knows how long. */
@@ -158,7 +157,7 @@ static int take(struct worker *w, const struct entry *en)
 	if (rc <= 0)
 		return rc;
 	reason = recipient_suppressed(w->transport, r);
-	if (r->ended && !en->replay)
+	if (r->ended)
 		settle_entry(w, en->id, NULL);
 	else if (reason != REASON_NONE && r->attempts == 0)
 		suppress(w, en, r, reason);

@@ -430,7 +430,7 @@ static bool prepare(struct worker *w, struct delivery *d, struct recipient **out
 		delivery_forget(w, d); /* it stays pending, and is found again */
 		return false;
 	}
-	if ((*out)->ended && !d->replay) {
+	if ((*out)->ended) {
 		delivery_end(w, d, NULL);
 		return false;
 	}

@@ -257,3 +257,15 @@ def test_an_older_cursor_feeds_nothing_that_has_ended(own, database):
     own.start("sms")
     wait_for(own, missed, "sms", "delivered")
     assert len(own.inbox("sms")) == 6
+
+
+def test_a_replay_that_came_twice_into_the_stream_is_sent_once(own):
+    own.add_user("bob")
+    event = dead_letter(own)
+    assert retry(own, event, "sms").status == 202
+    sequence = int(wait_for(own, event, "sms", "delivered")["sequence"])
+    # As a backend leaves it that died between the stream and the ledger.
+    own.redis("XADD", "queue:sms", "*", "s", sequence, "replay", 1)
+    wait_until(lambda: own.redis("XLEN", "queue:sms") == 0, 10, "the entry to be acknowledged")
+    assert len(own.inbox("sms")) == 1
+    assert delivery(own, event, "sms")["attempts"] == 1
