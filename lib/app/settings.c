@@ -45,6 +45,7 @@ static const char *const suite[] = {
 	"LISTEN",
 	"MAX_CONNECTIONS",
 	"QUEUE_MAX",
+	"SWEEP_EVERY",
 	"WAL_MAX",
 	"CHECK_WAIT",
 	/* workers */

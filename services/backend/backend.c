@@ -12,6 +12,7 @@
 #include "backend/feeder.h"
 #include "backend/housekeeper.h"
 #include "backend/intake.h"
+#include "backend/sweep.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "wire/transaction.h"
@@ -31,6 +32,7 @@ struct backend {
 	struct housekeeper *housekeeper;
 	struct feeder *feeder;
 	struct intake *intake;
+	struct sweep *sweep;
 	struct http_server *server;
 	struct loop_timer *drain_timer;
 };
@@ -164,6 +166,19 @@ static int start_intake(struct backend *b, struct err *e)
 	return intake_start(&b->intake, &settings, e);
 }
 
+static int start_sweep(struct backend *b, struct err *e)
+{
+	struct sweep_settings settings = {
+		.common = &b->settings->common,
+		.bus = &b->bus,
+		.channels = &b->api.channels,
+		.every_ms = b->settings->sweep_every_ms,
+		.queue_max = b->settings->queue_max,
+	};
+
+	return sweep_start(&b->sweep, &settings, e);
+}
+
 static int start_server(struct backend *b, struct err *e)
 {
 	const struct backend_settings *s = b->settings;
@@ -210,7 +225,7 @@ static int start_all(struct backend *b, struct err *e)
 	if (start_feeder(b, e) < 0)
 		return -1;
 	b->api.feeder = b->feeder;
-	if (start_intake(b, e) < 0 || start_server(b, e) < 0)
+	if (start_intake(b, e) < 0 || start_sweep(b, e) < 0 || start_server(b, e) < 0)
 		return -1;
 	/* From here on jobs are committed: everybody that a batch tells is there. */
 	if (committer_start(b->committer, e) < 0)
@@ -266,6 +281,8 @@ void backend_drain(void *state)
 	intake_drain(b->intake);
 	housekeeper_stop(b->housekeeper);
 	b->housekeeper = NULL;
+	sweep_stop(b->sweep);
+	b->sweep = NULL;
 	b->drain_timer = loop_timer_new(service_loop(b->run), poll_drain, b);
 	loop_timer_start(b->drain_timer, 0, DRAIN_POLL_MS);
 }
@@ -287,6 +304,7 @@ void backend_stop(void *state)
 
 	checker_stop(b->checker);
 	housekeeper_stop(b->housekeeper);
+	sweep_stop(b->sweep);
 	/* The committer commits what it has and so answers it, which the server's end
 	 * waits for. */
 	committer_drain(b->committer);

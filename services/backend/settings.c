@@ -21,6 +21,8 @@ const struct setting backend_setting_rows[] = {
 	 "The channels that events are fed to."},
 	{"QUEUE_MAX", SETTING_INT, AT(queue_max), "1000000", 1, 100000000, NULL,
 	 "Entries of a channel's stream; what is more waits in the ledger."},
+	{"SWEEP_EVERY", SETTING_DURATION, AT(sweep_every_ms), "5m", 1000, 86400 * 1000,
+	 NULL, "How often deliveries that are lost are looked for, and fed again."},
 	{"COMMIT_QUEUE_MAX", SETTING_INT, AT(commit_queue_max), "4096", 1, 65536, NULL,
 	 "Requests that may wait for the committer; more are answered 503."},
 	{"BATCH_MAX", SETTING_INT, AT(batch_max), "512", 1, 4096, NULL,

@@ -12,6 +12,7 @@ struct backend_settings {
 	int64_t http_threads, max_connections;
 	const char *api_keys; /* SHA-256 digests in hex, separated by commas */
 	const char *channels; /* "push,email,sms" */
+	int64_t sweep_every_ms;
 	int64_t queue_max, commit_queue_max, batch_max, wal_max, check_wait_ms;
 	const char *event_source, *event_type_prefix;
 	const char *jwt_secret, *jwt_audience;
