@@ -67,7 +67,7 @@ static int remove_mark(struct claim *c, const char *database, struct err *e)
 
 int claim_take(struct claim *c, const char *database, struct err *e)
 {
-	*c = (struct claim){.fd = -1};
+	*c = (struct claim){.fd = -1, .database_fd = -1};
 	if (lock(c, database, e) == 0) {
 		c->clean = access(database, F_OK) < 0 || is_marked(c->fd, database);
 		if (remove_mark(c, database, e) == 0 &&
@@ -88,8 +88,23 @@ int claim_mark_clean(struct claim *c, const char *database, struct err *e)
 	return err_set_errno(e, ERR_IO, errno, "%s.lock", database);
 }
 
+int claim_settle(struct claim *c, const char *database, struct err *e)
+{
+	if (c->database_fd < 0)
+		c->database_fd = open(database, O_RDWR | O_CLOEXEC);
+	if (c->database_fd < 0)
+		return err_set_errno(e, ERR_IO, errno, "%s", database);
+	if (wal_settle_pages(database, c->database_fd, e) < 0)
+		return -1;
+	c->unsettled = false;
+	return 0;
+}
+
 void claim_release(struct claim *c)
 {
+	if (c->database_fd > 0)
+		close(c->database_fd);
+	c->database_fd = -1;
 	if (c->fd > 0)
 		close(c->fd);
 	c->fd = -1;

@@ -13,8 +13,10 @@
 #include "base/err.h"
 
 struct claim {
-	int fd;     /* -1: not held */
-	bool clean; /* the last owner marked it, or there is no database yet */
+	int fd;          /* -1: not held */
+	bool clean;      /* the last owner marked it, or there is no database yet */
+	bool unsettled;  /* a checkpoint has failed: set by whose it was */
+	int database_fd; /* for claim_settle(); -1: not needed yet */
 };
 
 /* ERR_CONFLICT: somebody else holds it. After an unclean stop the write-ahead log is
@@ -23,6 +25,10 @@ int claim_take(struct claim *c, const char *database, struct err *e);
 /* Everything is in the database file, and no connection of this process is open any more.
  * What fails only means that the next start looks closer. */
 int claim_mark_clean(struct claim *c, const char *database, struct err *e);
+/* After a checkpoint that failed, before the next one: what was moved so far is made to
+ * be on disk (wal.h). Not while another thread is at a checkpoint. */
+int claim_settle(struct claim *c, const char *database, struct err *e);
+/* When no connection of this process is open any more. */
 void claim_release(struct claim *c); /* zeroed or released storage: nothing happens */
 
 #endif

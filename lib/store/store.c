@@ -110,7 +110,7 @@ static int migrate(struct store *s, struct err *e)
 
 int store_open_claimed(struct store *s, const char *path, struct err *e)
 {
-	*s = (struct store){.claim.fd = -1};
+	*s = (struct store){.claim = {.fd = -1, .database_fd = -1}};
 	if (db_open(&s->db, path, DB_WRITER, e) == 0 && migrate(s, e) == 0 &&
 	    read_ledger_id(s, e) == 0)
 		return 0;
@@ -122,7 +122,7 @@ int store_open_writer(struct store *s, const char *path, struct err *e)
 {
 	struct claim claim;
 
-	*s = (struct store){.claim.fd = -1};
+	*s = (struct store){.claim = {.fd = -1, .database_fd = -1}};
 	if (claim_take(&claim, path, e) < 0)
 		return -1;
 	if (store_open_claimed(s, path, e) == 0) {
@@ -135,7 +135,7 @@ int store_open_writer(struct store *s, const char *path, struct err *e)
 
 int store_open_second(struct store *s, const char *path, struct err *e)
 {
-	*s = (struct store){.claim.fd = -1};
+	*s = (struct store){.claim = {.fd = -1, .database_fd = -1}};
 	/* One that has been moved away is not made anew. */
 	if (access(path, F_OK) < 0)
 		return err_set_errno(e, ERR_NOT_FOUND, errno, "database %s", path);
@@ -180,7 +180,7 @@ static int expect_version(struct store *s, struct err *e)
 
 int store_open_reader(struct store *s, const char *path, struct err *e)
 {
-	*s = (struct store){.claim.fd = -1};
+	*s = (struct store){.claim = {.fd = -1, .database_fd = -1}};
 	if (access(path, F_OK) < 0)
 		return err_set_errno(e, ERR_NOT_FOUND, errno, "database %s", path);
 	if (db_open(&s->db, path, DB_READER, e) == 0 && expect_version(s, e) == 0)

@@ -8,4 +8,11 @@
  * Nobody may be writing the database meanwhile; readers may read. ERR_IO. */
 int wal_settle(const char *database, struct err *e);
 
+/* The same with the database's pages: those that the log has had, which are all that a
+ * checkpoint can have moved. After a checkpoint that failed and before the next one.
+ * database_fd is open for reading and writing; it stays the caller's, who may not close
+ * it while this process has the database open (SQLite's locks would go with it). Nobody
+ * may be at a checkpoint meanwhile. ERR_IO. */
+int wal_settle_pages(const char *database, int database_fd, struct err *e);
+
 #endif

@@ -132,6 +132,7 @@ static int start_housekeeper(struct backend *b, struct err *e)
 		.wal_max_bytes = b->settings->wal_max,
 		.channels = &b->api.channels,
 		.committer = b->committer,
+		.claim = &b->claim,
 		.checker = b->checker,
 	};
 
@@ -310,7 +311,8 @@ void backend_stop(void *state)
 	committer_drain(b->committer);
 	if (b->server != NULL)
 		http_server_stop(b->server);
-	sound = committer_close(b->committer) && sound;
+	/* The log is needed once more if it was not moved well. */
+	sound = committer_close(b->committer, !b->claim.unsettled) && sound;
 	feeder_stop(b->feeder);
 	intake_stop(b->intake);
 	loop_timer_free(b->drain_timer);

@@ -384,7 +384,7 @@ int committer_open(struct committer **out, const struct committer_settings *sett
 	queue_init(&c->queue, settings->queue_max);
 	monitor_init(&c->monitor);
 	if (commit_first(c, e) < 0) {
-		committer_close(c);
+		committer_close(c, false);
 		return -1;
 	}
 	mem_copy_text(c->ledger_id, sizeof c->ledger_id, c->books.store.ledger_id);
@@ -411,7 +411,7 @@ void committer_drain(struct committer *c)
 }
 
 /* Into the database file with all of it: then the log has nothing to add. */
-static bool empty_log(struct committer *c)
+static bool move_log(struct committer *c)
 {
 	struct err e = ERR_INIT;
 	int frames, moved;
@@ -421,14 +421,14 @@ static bool empty_log(struct committer *c)
 			     &e) == 0;
 }
 
-bool committer_close(struct committer *c)
+bool committer_close(struct committer *c, bool empty_log)
 {
 	bool clean;
 
 	if (c == NULL)
 		return false;
 	committer_drain(c);
-	clean = empty_log(c);
+	clean = empty_log && move_log(c);
 	books_close(&c->books);
 	monitor_release(&c->monitor);
 	queue_release(&c->queue);

@@ -64,9 +64,9 @@ int committer_start(struct committer *c, struct err *e);
 /* Commits and finishes what is queued, takes nothing new, joins the thread. NULL does
  * nothing. */
 void committer_drain(struct committer *c);
-/* Drains, closes the database. True: it is sound and whole without its log. NULL does
- * nothing. */
-bool committer_close(struct committer *c);
+/* Drains, closes the database. empty_log: moves all of the log into it before; true when
+ * that is done and no damage was met. NULL does nothing. */
+bool committer_close(struct committer *c, bool empty_log);
 
 /* False: the queue is full, the WAL has reached twice its maximum (front only), or the
  * database is away; nothing was taken. Any thread. */

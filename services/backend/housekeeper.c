@@ -104,8 +104,13 @@ static int run_checkpoint(struct housekeeper *h, enum db_checkpoint mode, int *w
 	int64_t began_us = clock_mono_us();
 	struct err e = ERR_INIT;
 	unsigned swallowed;
-	int rc = db_checkpoint(h->books.store.db, mode, wal, moved, &e);
+	struct claim *claim = h->settings.claim;
+	int rc = claim->unsettled ? claim_settle(claim, h->settings.database, &e) : 0;
 
+	if (rc == 0)
+		rc = db_checkpoint(h->books.store.db, mode, wal, moved, &e);
+	if (rc < 0)
+		claim->unsettled = true;
 	if (rc < 0 && log_limit_pass(&h->failed_limit, SAY_EVERY_MS, &swallowed))
 		log_error("checkpoint.failed", "more=%u error=\"%s\"", swallowed, e.text);
 	metric_observe_us(&checkpoint_seconds, clock_mono_us() - began_us);

@@ -19,6 +19,7 @@ struct housekeeper_settings {
 	int64_t wal_max_bytes;
 	const struct bus_channels *channels; /* borrowed */
 	struct committer *committer;
+	struct claim *claim;
 	struct checker *checker; /* gives way at wal_max; may be NULL */
 };
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import struct
 
-from harness import BIN, Process, environment
+from harness import BIN, environment
 
 LIBRARY = os.path.join(os.path.dirname(os.path.abspath(BIN)), "tests", "storage-faults.so")
 CALLS = ["write", "sync", "truncate", "allocate", "open"]
@@ -27,27 +27,10 @@ class Disk:
             file.write(bytes(8 * WORDS * len(CALLS)))
         with open(self.control, "r+b") as file:
             self.map = mmap.mmap(file.fileno(), 0)
-
-    def environment(self):
-        return {"LD_PRELOAD": LIBRARY, "STORAGE_FAULTS": self.control, "STORAGE_FAULTS_NAME": self.name,
-                "STORAGE_FAULTS_DISK": self.folder}
-
-    def start_backend(self, wait="working", **settings):
-        """Like Suite.start("backend"), on this disk."""
-        suite = self.suite
-        assert "backend" not in suite.processes
-        everything = environment(**{**suite.settings, **suite._listening("backend"), **settings})
-        everything["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
-        process = Process("backend", [os.path.join(BIN, "paybell-backend")], {**everything, **self.environment()},
-                          os.path.join(suite.folder, "backend.log"))
-        suite.processes["backend"] = process
-        if wait is None:
-            return process
-        process.wait_up()
-        suite.addresses["backend"] = process.fields
-        if wait == "working":
-            process.wait_working()
-        return process
+        suite.environments["backend"] = {
+            "LD_PRELOAD": LIBRARY, "STORAGE_FAULTS": self.control, "STORAGE_FAULTS_NAME": self.name,
+            "STORAGE_FAULTS_DISK": self.folder,
+            "ASAN_OPTIONS": environment()["ASAN_OPTIONS"] + ":verify_asan_link_order=0"}
 
     def _word(self, call, index, value=None):
         at = 8 * (WORDS * CALLS.index(call) + index)
@@ -73,12 +56,14 @@ class Disk:
         return self._word(call, 5)
 
     def cut_power(self):
-        """kill -9, and of the database stays what has reached the disk."""
-        self.suite.kill("backend")
+        """kill -9, when it still runs, and of the database stays what has reached the disk."""
+        if "backend" in self.suite.processes:
+            self.suite.kill("backend")
         for suffix in ("", "-wal"):
             shutil.copyfile(os.path.join(self.folder, self.name + suffix), self.suite.database + suffix)
             with open(os.path.join(self.folder, self.name + suffix + ".dirty"), "r+b") as dirty:
                 size = os.path.getsize(dirty.name)
                 dirty.write(bytes(size))
-        os.unlink(self.suite.database + "-shm")
+        if os.path.exists(self.suite.database + "-shm"):
+            os.unlink(self.suite.database + "-shm")
         self.heal()

@@ -231,6 +231,7 @@ class Suite:
         self.folder = tempfile.mkdtemp(prefix="paybell-")
         self.processes = {}
         self.ended = []
+        self.environments = {}  # what a process gets besides its settings
         self.redis_path = os.path.join(self.folder, "redis.sock")
         self.database = os.path.join(self.folder, "paybell.db")
         self.addresses = {}  # as bound the first time: a restart comes back there
@@ -291,9 +292,9 @@ class Suite:
         finally:
             client.close()
 
-    def _listening(self, name):
+    def _listening(self, name, as_name):
         """The settings that say where this process listens."""
-        known = self.addresses.get(name, {})
+        known = self.addresses.get(as_name, {})
         settings = {"ADMIN": known.get("admin", "127.0.0.1:0")}
         if name == "backend":
             settings["LISTEN"] = known.get("api", "127.0.0.1:0")
@@ -304,20 +305,22 @@ class Suite:
         if name in WORKERS and "sandbox" in self.addresses:
             sandbox = self.addresses["sandbox"]
             settings.update(SMTP_URL=f"smtp://{sandbox['smtp']}", TWILIO_URL=f"http://{sandbox['http']}",
-                            FCM_URL=f"http://{sandbox['http']}", INSTANCE=f"test-{name}")
+                            FCM_URL=f"http://{sandbox['http']}", INSTANCE=f"test-{as_name}")
         return settings
 
-    def start(self, name, wait="working", **settings):
-        """Starts one of SERVICES; waits until it is "up" or "working", or for nothing (None)."""
-        assert name not in self.processes, f"{name} is running"
-        everything = {**self.settings, **self._listening(name), **settings}
-        process = Process(name, [os.path.join(BIN, f"paybell-{name}")], environment(**everything),
-                          os.path.join(self.folder, f"{name}.log"))
-        self.processes[name] = process
+    def start(self, name, wait="working", as_name=None, **settings):
+        """Starts one of SERVICES; waits until it is "up" or "working", or for nothing (None). as_name: what it goes by
+        here, when it is not the only one of its kind."""
+        as_name = as_name or name
+        assert as_name not in self.processes, f"{as_name} is running"
+        everything = {**self.settings, **self._listening(name, as_name), **settings}
+        process = Process(as_name, [os.path.join(BIN, f"paybell-{name}")],
+                          {**environment(**everything), **self.environments.get(as_name, {})}, os.path.join(self.folder, f"{as_name}.log"))
+        self.processes[as_name] = process
         if wait is None:
             return process
         process.wait_up()
-        self.addresses[name] = process.fields
+        self.addresses[as_name] = process.fields
         if wait == "working":
             process.wait_working()
         return process
@@ -363,7 +366,8 @@ class Suite:
             self.check()
         except AssertionError as fault:
             faults.append(str(fault))
-        for name in WORKERS + ["backend", "sandbox", "redis"]:
+        last = ["backend", "sandbox", "redis"]
+        for name in [n for n in self.processes if n not in last] + last:
             process = self.processes.pop(name, None)
             if process is None:
                 continue

@@ -102,7 +102,7 @@ def the_books_are_right(database, *payers, more=0):
 def disk(bare):
     """A backend without anything else, on a disk that fails on demand."""
     disk = Disk(bare)
-    disk.start_backend(wait="up")
+    bare.start("backend", wait="up")
     add_people(bare)
     return disk
 
@@ -136,7 +136,7 @@ def test_a_second_of_failures_is_overcome_with_everything_delivered_once(bare, d
     disk = Disk(bare)
     bare.start_redis()
     bare.start("sandbox")
-    disk.start_backend()
+    bare.start("backend")
     add_people(bare)
     for name in WORKERS:
         bare.start(name)
@@ -187,7 +187,7 @@ def test_a_backend_whose_database_is_away_can_be_stopped(disk, bare, database):
     assert time.monotonic() - began < 10
     payers.stop()
     disk.heal()
-    disk.start_backend(wait="up")
+    bare.start("backend", wait="up")
     assert "msg=check.passed" in bare.processes["backend"].log()
     the_books_are_right(database, payers, more=PAYERS)
 
@@ -207,7 +207,7 @@ def test_what_was_answered_as_not_done_does_not_rise_from_the_log(disk, bare, da
     answer = bare.pay(None, "u1", "1.00", description="second", headers={"Idempotency-Key": "k"})
     assert answer.problem == "storage" and disk.failures("sync") == 1, answer
     bare.kill("backend")
-    disk.start_backend(wait="up")
+    bare.start("backend", wait="up")
     assert [row["description"] for row in database.rows("SELECT description FROM transactions")] == ["first"]
     answer = bare.pay(None, "u1", "1.00", description="second", headers={"Idempotency-Key": "k"})
     assert answer.status == 201 and "Idempotent-Replayed" not in answer.headers
@@ -230,7 +230,7 @@ def test_a_power_cut_takes_nothing_that_was_acknowledged(disk, bare, database):
     payers.wait_for(50)
     disk.cut_power()
     payers.stop()
-    disk.start_backend(wait="up")
+    bare.start("backend", wait="up")
     the_books_are_right(database, payers, more=PAYERS)
     again = Payers(bare, name="again")
     again.wait_for(50)
@@ -252,14 +252,44 @@ def test_what_the_kernel_only_pretends_to_have_written_is_written_after_a_crash(
     bare.kill("backend")
     lost.join()
     disk.heal()
-    disk.start_backend(wait="up")
+    bare.start("backend", wait="up")
     answers = [bare.pay(None, "u3", "1.00", description=f"behind {i}") for i in range(5)]
     assert [answer.status for answer in answers] == [201] * 5
     disk.cut_power()
-    disk.start_backend(wait="up")
+    bare.start("backend", wait="up")
     there = {row["id"] for row in database.rows("SELECT id FROM transactions")}
     assert {answer.json["id"] for answer in answers} <= there
     assert database.integrity() == "ok" and database.balances() == database.balances_by_postings()
+
+
+def test_a_checkpoint_whose_sync_failed_leaves_no_hole_in_the_database(disk, bare, database):
+    """What earlier checkpoints had moved without a sync is clean after the failure and not on the disk; then the log starts over."""
+    payers = Payers(bare)
+    payers.wait_for(400)
+    disk.fail("sync", times=1, on=["database"])
+    payers.stop()
+    wait_until(lambda: disk.failures("sync") == 1, 10, "the failure")
+    synced = disk.calls("sync")
+    wait_until(lambda: disk.calls("sync") > synced + 1, 10, "the next checkpoint")
+    again = Payers(bare, name="again")
+    again.wait_for(20)
+    disk.cut_power()
+    again.stop()
+    bare.start("backend", wait="up")
+    the_books_are_right(database, payers, again, more=PAYERS)
+
+
+def test_a_stop_after_a_checkpoint_that_failed_keeps_the_log(disk, bare, database):
+    payers = Payers(bare)
+    payers.wait_for(400)
+    disk.fail("sync", on=["database"])
+    payers.stop()
+    wait_until(lambda: disk.failures("sync") > 0, 10, "the failure")
+    bare.stop("backend")
+    disk.cut_power()
+    bare.start("backend", wait="up")
+    assert said(bare, "check.passed") == 1
+    the_books_are_right(database, payers)
 
 
 # ---- a full disk ----
