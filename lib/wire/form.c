@@ -48,25 +48,35 @@ static int hex_digit(char c)
 	return -1;
 }
 
+int form_take_char(const char **text, size_t *len)
+{
+	const char *at = *text;
+	size_t used = *at == '%' ? 3 : 1;
+	int high, low;
+
+	if (used > *len)
+		return -1;
+	*text += used;
+	*len -= used;
+	if (used == 1)
+		return *at == '+' ? ' ' : (unsigned char)*at;
+	high = hex_digit(at[1]);
+	low = hex_digit(at[2]);
+	return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
 static int decode(const char *text, size_t len, struct buf *out, struct err *e)
 {
-	for (size_t i = 0; i < len; i++) {
-		char c = text[i] == '+' ? ' ' : text[i];
+	while (len > 0) {
+		int c = form_take_char(&text, &len);
 
-		if (c == '%') {
-			int high = i + 1 < len ? hex_digit(text[i + 1]) : -1;
-			int low = i + 2 < len ? hex_digit(text[i + 2]) : -1;
-
-			if (high < 0 || low < 0)
-				return err_set(
-					e, ERR_INVALID,
-					"form: '%%' without two hexadecimal digits");
-			c = (char)(high << 4 | low);
-			i += 2;
-		}
-		if (c == '\0')
+		if (c < 0)
+			return err_set(
+				e, ERR_INVALID,
+				"form: '%%' without two hexadecimal digits");
+		if (c == 0)
 			return err_set(e, ERR_INVALID, "form: text may not contain NUL");
-		buf_add_char(out, c);
+		buf_add_char(out, (char)c);
 	}
 	if (out->overflowed)
 		return err_set(e, ERR_FULL,

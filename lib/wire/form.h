@@ -16,4 +16,8 @@ void form_put(struct buf *out, const char *key, const char *value);
 int form_next(const char **text, size_t *len, struct buf *key, struct buf *value,
 	      struct err *e);
 
+/* Takes one decoded character out of *text (moves *text and *len on; *len is not 0):
+ * 0 to 255, -1 when a '%' has no two hexadecimal digits behind it. */
+int form_take_char(const char **text, size_t *len);
+
 #endif
