@@ -34,6 +34,6 @@ int interrupt_start(struct interrupt *i, interrupt_fn *fn, void *arg, struct err
 void interrupt_end(struct interrupt *i)
 {
 	atomic_store(&i->over, true);
-	pthread_kill(i->thread, SIGTERM);
+	pthread_kill(i->thread, SIGINT);
 	pthread_join(i->thread, NULL);
 }

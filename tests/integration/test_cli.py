@@ -270,7 +270,7 @@ def test_an_answer_of_something_else_is_no_answer(cli):
 def test_every_command_has_its_help(cli):
     overview = good(cli, "--help")
     for command in ("pay", "show", "watch", "user add", "user show", "user delete", "user balance",
-                    "user list-events", "token"):
+                    "user list-events", "token", "dead list", "dead show", "dead retry", "backup"):
         assert f"\n  {command} " in overview
         told = good(cli, *command.split(), "--help")
         assert told.startswith(f"Usage: paybell {command} ") and "--json" in told and "PAYBELL_API_KEY" in told
