@@ -45,8 +45,9 @@ class Run:
     def __init__(self, options):
         self.options = options
         self.table, self.faults = [], []
-        # Nothing may end as failed because its provider was killed too often.
-        self.suite = Suite(ATTEMPTS_MAX=1000, RETRY_MAX="2s", CONNECTIONS=CONNECTIONS)
+        # Nothing may end as failed because its provider was killed too often, and who is killed every two seconds
+        # cannot take ten of them to look through its database first.
+        self.suite = Suite(ATTEMPTS_MAX=1000, RETRY_MAX="2s", CONNECTIONS=CONNECTIONS, CHECK_WAIT="50ms")
         self.suite.pin_addresses()
         self.database = Database(self.suite.database)
 
