@@ -74,11 +74,12 @@ $(LIB): $(LIB_OBJ)
 
 # ---- the programs ----------------------------------------------------------------------------------------------
 
-PROGRAMS := paybell-backend paybell-push paybell-email paybell-sms paybell-sandbox paybell
+PROGRAMS := paybell-backend paybell-push paybell-email paybell-sms paybell-gateway paybell-sandbox paybell
 paybell-backend_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard services/backend/*.c))
 paybell-push_OBJ    := $(patsubst %.c,$(O)/%.o,$(wildcard services/push/*.c))
 paybell-email_OBJ   := $(patsubst %.c,$(O)/%.o,$(wildcard services/email/*.c))
 paybell-sms_OBJ     := $(patsubst %.c,$(O)/%.o,$(wildcard services/sms/*.c))
+paybell-gateway_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard services/gateway/*.c))
 paybell-sandbox_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard services/sandbox/*.c))
 paybell_OBJ         := $(patsubst %.c,$(O)/%.o,$(wildcard services/cli/*.c))
 BIN      := $(PROGRAMS:%=$(O)/bin/%)

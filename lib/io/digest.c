@@ -43,6 +43,18 @@ void digest_sha256(uint8_t out[SHA256_BYTES], const struct digest_part *parts)
 	EVP_MD_CTX_free(ctx);
 }
 
+void digest_sha1_base64(char out[DIGEST_SHA1_BASE64_SIZE], const void *bytes, size_t len)
+{
+	unsigned char digest[20];
+	unsigned int size;
+
+	if (EVP_Digest(bytes, len, digest, &size, EVP_sha1(), NULL) != 1) {
+		log_error("digest.unusable", "library=libcrypto");
+		abort();
+	}
+	EVP_EncodeBlock((unsigned char *)out, digest, sizeof(digest));
+}
+
 bool digest_equal(const void *a, const void *b, size_t len)
 {
 	return CRYPTO_memcmp(a, b, len) == 0;

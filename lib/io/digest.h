@@ -25,6 +25,10 @@ bool digest_equal(const void *a, const void *b, size_t len); /* constant time */
 /* 64 hex digits, either case; -1 otherwise, and out is not touched. */
 int digest_parse_hex(uint8_t out[SHA256_BYTES], const char *text);
 
+/* The SHA-1 of some bytes in base64, NUL-terminated: only what RFC 6455 asks for. */
+#define DIGEST_SHA1_BASE64_SIZE 29
+void digest_sha1_base64(char out[DIGEST_SHA1_BASE64_SIZE], const void *bytes, size_t len);
+
 /* Adds base64url without padding (RFC 4648 section 5). */
 void digest_base64url(struct buf *out, const void *bytes, size_t len);
 

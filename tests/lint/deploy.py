@@ -80,8 +80,8 @@ def settings(tree):
 
 
 # What an installation has to say itself; the test says it.
-FILLED = {"PAYBELL_API_KEYS": "0" * 64, "PAYBELL_TWILIO_SID": "AC" + "0" * 32, "PAYBELL_TWILIO_TOKEN": "t",
-          "PAYBELL_TWILIO_FROM": "+15551234567"}
+FILLED = {"PAYBELL_API_KEYS": "0" * 64, "PAYBELL_JWT_SECRET": "s" * 32, "PAYBELL_TWILIO_SID": "AC" + "0" * 32,
+          "PAYBELL_TWILIO_TOKEN": "t", "PAYBELL_TWILIO_FROM": "+15551234567"}
 
 
 def accepted(tree, given, found):

@@ -1,0 +1,445 @@
+/* Connections: from accept to close.
+ *
+ * Registered once for everything, edge triggered, and never changed: whoever sends tries
+ * the kernel first and queues only what it does not take, and an edge says when it takes
+ * more. So the usual send is one system call and touches no memory of ours but the frame.
+ *
+ * Ending is three steps, so that what we said last is not lost in a reset: what is queued
+ * goes out, our end is shut, and what still comes is dropped until the other end is shut
+ * too, for a few seconds at most. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "gateway/inside.h"
+#include "gateway/pending.h"
+#include "gateway/route.h"
+#include "gateway/tally.h"
+
+enum {
+	READS_MAX = 4,    /* of one connection in one iteration: the others live too */
+	ACCEPTS_MAX = 64, /* the same for new ones */
+	LINGER_S = 5,
+	SEND_VECTOR_MAX = 64,
+};
+
+struct connection *connection_of(struct thread *t, int fd)
+{
+	return &t->engine->table[fd];
+}
+
+static const struct layer *layer_of(const struct connection *c)
+{
+	static const struct layer *const layers[LAYER_COUNT] = {
+		[LAYER_HEAD] = &head_layer,
+		[LAYER_WEBSOCKET] = &websocket_layer,
+	};
+
+	return layers[c->layer];
+}
+
+struct handle connection_handle(struct thread *t, int fd)
+{
+	return (struct handle){fd, connection_of(t, fd)->generation};
+}
+
+bool connection_is(struct thread *t, struct handle h)
+{
+	const struct connection *c = connection_of(t, h.fd);
+
+	return c->state == CONNECTION_OPEN && c->generation == h.generation;
+}
+
+void connection_become(struct thread *t, int fd, enum layer_kind layer)
+{
+	struct connection *c = connection_of(t, fd);
+
+	c->layer = (uint8_t)layer;
+	c->flags = 0;
+	c->silent_s = 0;
+}
+
+const struct route *connection_route(struct thread *t, int fd)
+{
+	return engine_route(t->engine, connection_of(t, fd)->route);
+}
+
+/* ---- coming ---- */
+
+static int enlist(struct thread *t, int fd)
+{
+	struct connection *c = connection_of(t, fd);
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+				    .data.fd = fd};
+
+	if (t->count == t->capacity) {
+		t->capacity = t->capacity == 0 ? 256 : t->capacity * 2;
+		t->list = mem_resize(t->list, t->capacity, sizeof(*t->list));
+	}
+	*c = (struct connection){.generation = c->generation + 1,
+				 .place = (uint32_t)t->count,
+				 .layer = LAYER_HEAD,
+				 .state = CONNECTION_OPEN};
+	if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+		c->state = CONNECTION_FREE;
+		return -1;
+	}
+	t->list[t->count++] = fd;
+	return 0;
+}
+
+static bool is_welcome(struct engine *e, int fd, const struct sockaddr *peer)
+{
+	if (fd >= e->table_size ||
+	    atomic_load(&e->connections) >= e->settings.max_connections)
+		return false;
+	return !e->addresses || addresses_enter(e->addresses, fd, peer);
+}
+
+static void take_in(struct thread *t, int fd, const struct sockaddr *peer)
+{
+	struct engine *e = t->engine;
+
+	if (!is_welcome(e, fd, peer)) {
+		metric_add(&tally.refused, 1);
+		close(fd);
+		return;
+	}
+	if (enlist(t, fd) < 0) {
+		if (e->addresses)
+			addresses_leave(e->addresses, fd);
+		close(fd);
+		return;
+	}
+	atomic_fetch_add(&e->connections, 1);
+	metric_add(&tally.accepted, 1);
+}
+
+void connection_accept(struct thread *t)
+{
+	for (int i = 0; i < ACCEPTS_MAX; i++) {
+		struct sockaddr_storage peer = {0};
+		socklen_t len = sizeof(peer);
+		int fd = accept4(t->listener, (struct sockaddr *)&peer, &len,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			take_in(t, fd, (struct sockaddr *)&peer);
+			continue;
+		}
+		/* No descriptors or memory left: the waiting ones stay in the backlog
+		 * until the next second. */
+		if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+			thread_pause_listener(t);
+		return;
+	}
+}
+
+/* ---- going ---- */
+
+/* Out of the thread's books; the descriptor stays open. */
+static void delist(struct thread *t, int fd)
+{
+	struct connection *c = connection_of(t, fd);
+	int last = t->list[--t->count];
+
+	t->list[c->place] = last;
+	connection_of(t, last)->place = c->place;
+	pending_free(c->pending);
+	c->pending = NULL;
+	c->state = CONNECTION_FREE;
+	if (t->engine->addresses)
+		addresses_leave(t->engine->addresses, fd);
+	atomic_fetch_sub(&t->engine->connections, 1);
+}
+
+static void leave(struct thread *t, int fd)
+{
+	const struct layer *layer = layer_of(connection_of(t, fd));
+
+	if (connection_of(t, fd)->state == CONNECTION_OPEN && layer->gone)
+		layer->gone(t, fd);
+}
+
+void connection_cut(struct thread *t, int fd)
+{
+	leave(t, fd);
+	delist(t, fd);
+	close(fd);
+}
+
+void connection_release(struct thread *t, int fd)
+{
+	epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	delist(t, fd);
+}
+
+static void linger(struct thread *t, int fd)
+{
+	struct connection *c = connection_of(t, fd);
+
+	c->state = CONNECTION_LINGERING;
+	shutdown(fd, SHUT_WR);
+}
+
+void connection_end(struct thread *t, int fd)
+{
+	struct connection *c = connection_of(t, fd);
+
+	if (c->state != CONNECTION_OPEN)
+		return;
+	leave(t, fd);
+	c->state = CONNECTION_ENDING;
+	c->silent_s = 0;
+	if (!c->pending || pending_bytes(c->pending) == 0)
+		linger(t, fd);
+}
+
+void connection_last(struct thread *t, int fd, const void *bytes, size_t len)
+{
+	struct connection *c = connection_of(t, fd);
+	struct frame *f;
+
+	if (c->pending)
+		pending_drop(c->pending);
+	if (c->pending && pending_bytes(c->pending) > 0) {
+		f = frame_copy(bytes, len);
+		pending_put(c->pending, f, 0);
+		frame_unref(f);
+	} else if (send(fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len) {
+		connection_cut(t, fd);
+		return;
+	}
+	connection_end(t, fd);
+}
+
+/* ---- sending ---- */
+
+static struct pending *pending_of(struct connection *c)
+{
+	if (!c->pending)
+		c->pending = pending_new();
+	return c->pending;
+}
+
+static void tidy_pending(struct connection *c)
+{
+	if (!c->pending || !pending_is_empty(c->pending))
+		return;
+	pending_free(c->pending);
+	c->pending = NULL;
+}
+
+size_t connection_queued(struct thread *t, int fd)
+{
+	const struct connection *c = connection_of(t, fd);
+
+	return c->pending ? pending_bytes(c->pending) : 0;
+}
+
+/* What is left of the frames once `sent` bytes of them are gone. */
+static bool queue_rest(struct thread *t, int fd, struct frame *const *frames, int count,
+		       size_t sent)
+{
+	struct connection *c = connection_of(t, fd);
+
+	for (int i = 0; i < count; i++) {
+		if (sent >= frames[i]->len) {
+			sent -= frames[i]->len;
+			continue;
+		}
+		pending_put(pending_of(c), frames[i], sent);
+		sent = 0;
+	}
+	if (!c->pending ||
+	    pending_bytes(c->pending) <= t->engine->settings.queue_max_bytes)
+		return true;
+	metric_add(&tally.too_slow, 1);
+	if (layer_of(c)->too_slow)
+		layer_of(c)->too_slow(t, fd);
+	else
+		connection_cut(t, fd);
+	return false;
+}
+
+static ssize_t send_vector(int fd, struct frame *const *frames, int count)
+{
+	struct iovec parts[SEND_VECTOR_MAX];
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
+
+	if (count == 1)
+		return send(fd, frames[0]->bytes, frames[0]->len,
+			    MSG_NOSIGNAL | MSG_DONTWAIT);
+	for (int i = 0; i < count; i++)
+		parts[i] = (struct iovec){frames[i]->bytes, frames[i]->len};
+	return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static bool send_some(struct thread *t, int fd, struct frame *const *frames, int count)
+{
+	struct connection *c = connection_of(t, fd);
+	ssize_t sent = 0;
+
+	if (c->state != CONNECTION_OPEN)
+		return false;
+	if (!c->pending || pending_bytes(c->pending) == 0)
+		sent = send_vector(fd, frames, count);
+	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+		connection_cut(t, fd);
+		return false;
+	}
+	return queue_rest(t, fd, frames, count, sent < 0 ? 0 : (size_t)sent);
+}
+
+bool connection_send(struct thread *t, int fd, struct frame *f)
+{
+	return send_some(t, fd, &f, 1);
+}
+
+bool connection_send_all(struct thread *t, int fd, struct frame *const *frames, int count)
+{
+	for (int i = 0; i < count; i += SEND_VECTOR_MAX) {
+		int some = count - i < SEND_VECTOR_MAX ? count - i : SEND_VECTOR_MAX;
+
+		if (!send_some(t, fd, frames + i, some))
+			return false;
+	}
+	return true;
+}
+
+bool connection_send_bytes(struct thread *t, int fd, const void *bytes, size_t len)
+{
+	struct frame *f = frame_copy(bytes, len);
+	bool sent = connection_send(t, fd, f);
+
+	frame_unref(f);
+	return sent;
+}
+
+void connection_writable(struct thread *t, int fd)
+{
+	struct connection *c = connection_of(t, fd);
+
+	if (!c->pending || pending_bytes(c->pending) == 0)
+		return;
+	switch (pending_flush(c->pending, fd)) {
+	case -1:
+		connection_cut(t, fd);
+		return;
+	case 1:
+		if (c->state == CONNECTION_ENDING)
+			linger(t, fd);
+		tidy_pending(c);
+		return;
+	default:
+		return;
+	}
+}
+
+/* ---- reading ---- */
+
+/* One read; its result, with what was kept in front of it in the thread's buffer. */
+static ssize_t read_some(struct thread *t, int fd, size_t *kept)
+{
+	struct connection *c = connection_of(t, fd);
+	ssize_t n;
+
+	*kept = 0;
+	if (c->pending) {
+		*kept = pending_take(c->pending, t->buffer);
+		tidy_pending(c);
+	}
+	do
+		n = recv(fd, t->buffer + *kept, THREAD_READ_BYTES, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN && *kept > 0)
+		pending_keep(pending_of(c), t->buffer, *kept);
+	return n;
+}
+
+/* Bytes to the layer, and what it leaves to the next one if it made way for it. False:
+ * the connection is at its end, or has left. */
+static bool hand_over(struct thread *t, int fd, size_t len)
+{
+	struct connection *c = connection_of(t, fd);
+	size_t used = 0;
+	ssize_t n;
+	uint8_t layer;
+
+	do {
+		layer = c->layer;
+		n = layer_of(c)->input(t, fd, t->buffer + used, len - used);
+		if (n < 0)
+			return false;
+		used += (size_t)n;
+	} while (c->layer != layer && used < len);
+	if (used == len)
+		return true;
+	if (len - used > ENGINE_KEPT_MAX) {
+		connection_cut(t, fd);
+		return false;
+	}
+	pending_keep(pending_of(c), t->buffer + used, len - used);
+	return true;
+}
+
+/* 1: go on; 0: nothing more yet, or it is gone. */
+static int read_once(struct thread *t, int fd)
+{
+	struct connection *c = connection_of(t, fd);
+	size_t kept;
+	ssize_t n;
+
+	if (c->state == CONNECTION_OPEN && c->layer == LAYER_HEAD) {
+		int ours = head_peek(t, fd);
+
+		if (ours <= 0)
+			return 0;
+	}
+	n = read_some(t, fd, &kept);
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	if (n <= 0) {
+		connection_cut(t, fd);
+		return 0;
+	}
+	if (c->state != CONNECTION_OPEN)
+		return 1;
+	if (c->layer != LAYER_HEAD)
+		c->silent_s = 0;
+	return hand_over(t, fd, kept + (size_t)n);
+}
+
+void connection_readable(struct thread *t, int fd)
+{
+	uint32_t generation = connection_of(t, fd)->generation;
+
+	for (int i = 0; i < READS_MAX; i++) {
+		if (!read_once(t, fd))
+			return;
+	}
+	if (connection_of(t, fd)->generation == generation)
+		thread_read_again(t, fd);
+}
+
+/* ---- once a second ---- */
+
+void connection_second(struct thread *t, int fd)
+{
+	struct connection *c = connection_of(t, fd);
+
+	if (c->silent_s < UINT16_MAX)
+		c->silent_s++;
+	if (c->state != CONNECTION_OPEN) {
+		if (c->silent_s > LINGER_S)
+			connection_cut(t, fd);
+		return;
+	}
+	if (layer_of(c)->second)
+		layer_of(c)->second(t, fd);
+}

@@ -1,0 +1,179 @@
+/* The first request of a connection: whose is it?
+ *
+ * Its first line is looked at without being read (MSG_PEEK), so that a connection can be
+ * given away whole to the HTTP server that answers everything but sockets and polls. What
+ * is ours is then read up to the end of its head, of a stated size, within a stated time,
+ * however slowly it comes. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "gateway/inside.h"
+#include "gateway/route.h"
+#include "gateway/websocket.h"
+#include "wire/http_head.h"
+
+#define FLAG_OURS 1 /* its first line names one of our routes */
+
+/* ---- whose is it ---- */
+
+/* The path of a request line: between the first space and the next space or '?'. False:
+ * not all of it is there. */
+static bool find_path(const char *bytes, size_t len, const char **path, size_t *path_len)
+{
+	const char *space = memchr(bytes, ' ', len), *end;
+
+	if (!space)
+		return false;
+	*path = space + 1;
+	for (end = *path; end < bytes + len; end++) {
+		if (*end == ' ' || *end == '?' || *end == '\r' || *end == '\n') {
+			*path_len = (size_t)(end - *path);
+			return true;
+		}
+	}
+	return false;
+}
+
+static int find_route(const struct route *routes, const char *path, size_t len)
+{
+	for (int i = 0; routes[i].path; i++) {
+		if (strlen(routes[i].path) == len &&
+		    memcmp(routes[i].path, path, len) == 0)
+			return i;
+	}
+	return -1;
+}
+
+int head_peek(struct thread *t, int fd)
+{
+	const struct engine_settings *s = &t->engine->settings;
+	struct connection *c = connection_of(t, fd);
+	const char *path;
+	size_t path_len;
+	int route;
+	ssize_t n;
+
+	if (c->flags & FLAG_OURS)
+		return 1;
+	n = recv(fd, t->buffer, s->head_max_bytes, MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0) {
+		connection_cut(t, fd);
+		return -1;
+	}
+	if (!find_path((const char *)t->buffer, (size_t)n, &path, &path_len)) {
+		if ((size_t)n < s->head_max_bytes)
+			return 0;
+		c->flags |= FLAG_OURS; /* to be refused by its size */
+		return 1;
+	}
+	route = find_route(s->routes, path, path_len);
+	if (route < 0 && s->give_away) {
+		connection_release(t, fd);
+		s->give_away(s->arg, fd);
+		return -1;
+	}
+	c->route = route < 0 ? ROUTE_NONE : (uint8_t)route;
+	c->flags |= FLAG_OURS;
+	return 1;
+}
+
+/* ---- answers ---- */
+
+static const char *reason_of(int status)
+{
+	switch (status) {
+	case 400:
+		return "Bad Request";
+	case 401:
+		return "Unauthorized";
+	case 403:
+		return "Forbidden";
+	case 404:
+		return "Not Found";
+	case 405:
+		return "Method Not Allowed";
+	case 426:
+		return "Upgrade Required";
+	case 431:
+		return "Request Header Fields Too Large";
+	case 503:
+		return "Service Unavailable";
+	default:
+		return "Refused";
+	}
+}
+
+static void head_refuse(struct thread *t, int fd, int status, const char *fields,
+			const char *detail)
+{
+	char answer[1024];
+	int len = snprintf(answer, sizeof(answer),
+			   "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+			   "Content-Length: %zu\r\nConnection: close\r\n%s\r\n%s",
+			   status, reason_of(status), strlen(detail), fields, detail);
+
+	if (len < 0 || (size_t)len >= sizeof(answer)) {
+		connection_cut(t, fd);
+		return;
+	}
+	if (connection_send_bytes(t, fd, answer, (size_t)len))
+		connection_end(t, fd);
+}
+
+/* ---- the layer ---- */
+
+static ssize_t refuse(struct thread *t, int fd, int status, const char *fields,
+		      const char *detail)
+{
+	head_refuse(t, fd, status, fields, detail);
+	return -1;
+}
+
+static ssize_t begin_websocket(struct thread *t, int fd, const struct http_head *head)
+{
+	struct ws_handshake handshake;
+	struct err e = ERR_INIT;
+	int status;
+
+	if (ws_handshake_judge(&handshake, head, &e) < 0)
+		return refuse(t, fd, handshake.status, handshake.fields, e.text);
+	status = websocket_begin(t, fd, head, &handshake);
+	if (status > 0)
+		return refuse(t, fd, status, "", "this connection is not wanted here\n");
+	return status < 0 ? -1 : (ssize_t)head->bytes;
+}
+
+/* A head is read in one go from its beginning each time: it is small, and comes whole but
+ * from who means no good. */
+static ssize_t input(struct thread *t, int fd, uint8_t *bytes, size_t len)
+{
+	struct connection *c = connection_of(t, fd);
+	struct http_head head;
+	struct err e = ERR_INIT;
+	int rc;
+
+	http_head_init(&head, t->engine->settings.head_max_bytes);
+	rc = http_head_read(&head, (const char *)bytes, len, &e);
+	if (rc < 0)
+		return refuse(t, fd, head.status, "", e.text);
+	if (rc == 0)
+		return 0;
+	if (c->route == ROUTE_NONE)
+		return refuse(t, fd, 404, "", "there is no such resource\n");
+	return begin_websocket(t, fd, &head);
+}
+
+static void second(struct thread *t, int fd)
+{
+	if (connection_of(t, fd)->silent_s > t->engine->settings.handshake_s)
+		connection_cut(t, fd);
+}
+
+const struct layer head_layer = {
+	.input = input,
+	.second = second,
+};

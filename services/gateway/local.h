@@ -1,0 +1,23 @@
+/* What each of the engine's threads has for itself, and what all of them share. */
+#ifndef PAYBELL_GATEWAY_LOCAL_H
+#define PAYBELL_GATEWAY_LOCAL_H
+
+#include "gateway/access.h"
+#include "gateway/past.h"
+
+struct shared {
+	struct access_settings access;
+	struct reader *reader;
+	int per_user_max;          /* sessions of one user, on one thread */
+	int auth_timeout_s;        /* until a plain socket has shown its token */
+	int64_t restart_spread_ms; /* over which a restart sends its clients back */
+	atomic_int speaking[DIALECT_COUNT]; /* sessions */
+	atomic_bool draining;
+};
+
+struct local {
+	struct shared *shared;
+	struct room *room;
+};
+
+#endif

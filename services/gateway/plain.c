@@ -1,0 +1,291 @@
+#include "gateway/plain.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "gateway/local.h"
+#include "wire/live.h"
+
+#define TOKEN_PREFIX "token."
+
+/* A socket of ours; the connection's user. */
+struct plain {
+	struct session session;
+	int fd;
+	bool joined;
+	int64_t expires_s; /* Unix: of its token; while it has none, of our patience */
+	int64_t after;     /* from the query, until it has joined; -1: none */
+	char ledger[LIVE_LEDGER_SIZE];
+	char *token; /* from the subprotocols, until it is opened; or NULL */
+};
+
+static struct plain *plain_of(struct thread *t, int fd)
+{
+	return connection_of(t, fd)->user;
+}
+
+static struct local *local_of(struct thread *t)
+{
+	return thread_its(t);
+}
+
+static int64_t now_s(void)
+{
+	return clock_utc_us() / US_PER_S;
+}
+
+/* ---- what it is told ---- */
+
+static struct plain *plain_of_session(const struct session *s)
+{
+	return (struct plain *)container_of(s, struct plain, session);
+}
+
+static bool say(struct thread *t, struct session *s,
+		const struct message *const *messages, int count)
+{
+	struct frame *frames[64];
+	int fd = plain_of_session(s)->fd;
+
+	if (count == 1)
+		return connection_send(t, fd, messages[0]->frame);
+	for (int i = 0; i < count; i++)
+		frames[i] = messages[i]->frame;
+	return connection_send_all(t, fd, frames, count);
+}
+
+static bool send_json(struct thread *t, int fd, struct buf *json)
+{
+	bool sent = websocket_send(t, fd, true, json->data, json->len);
+
+	buf_release(json);
+	return sent;
+}
+
+static bool greet(struct thread *t, struct session *s, const struct live_hello *hello)
+{
+	struct buf json;
+
+	buf_init(&json, 1024);
+	live_encode_hello(hello, &json);
+	return send_json(t, plain_of_session(s)->fd, &json);
+}
+
+static size_t arrears(struct thread *t, const struct session *s)
+{
+	return connection_queued(t, plain_of_session(s)->fd);
+}
+
+static const struct voice voice = {
+	.dialect = DIALECT_PLAIN,
+	.greet = greet,
+	.say = say,
+	.arrears = arrears,
+};
+
+/* ---- who it is ---- */
+
+static void join(struct thread *t, struct plain *p, const struct access *a, int64_t after,
+		 const char *ledger)
+{
+	struct local *l = local_of(t);
+
+	if (!a->all && room_sessions(l->room, a->user_id) >= l->shared->per_user_max) {
+		websocket_close(t, p->fd, WS_CLOSE_POLICY,
+				"too many connections of this user");
+		return;
+	}
+	p->joined = true;
+	p->session.voice = &voice;
+	atomic_fetch_add(&l->shared->speaking[DIALECT_PLAIN], 1);
+	past_begin(l->shared->reader, l->room, t, &p->session, a->all ? NULL : a->user_id,
+		   after, ledger);
+}
+
+/* A token in place of the one it has: for the same user, or not at all. */
+static bool is_same(const struct plain *p, const struct access *a)
+{
+	const char *user_id = room_user(&p->session);
+
+	return a->all ? !user_id : user_id && strcmp(user_id, a->user_id) == 0;
+}
+
+static void show_token(struct thread *t, struct plain *p, const char *token,
+		       int64_t after, const char *ledger)
+{
+	struct err e = ERR_INIT;
+	struct access a;
+
+	if (access_judge(&a, &local_of(t)->shared->access, token, &e) < 0) {
+		websocket_close(t, p->fd, PLAIN_CLOSE_TOKEN, e.text);
+		return;
+	}
+	if (p->joined && !is_same(p, &a)) {
+		websocket_close(t, p->fd, PLAIN_CLOSE_TOKEN,
+				"the token is another user's");
+		return;
+	}
+	p->expires_s = a.expires_s;
+	if (!p->joined)
+		join(t, p, &a, after, ledger);
+}
+
+/* ---- the protocol ---- */
+
+/* Ours among the subprotocols, and a token beside it. */
+static void read_subprotocols(struct plain *p, const struct http_head *head,
+			      const char **chosen)
+{
+	struct http_items next = {0};
+	struct http_text offered;
+	size_t prefix = strlen(TOKEN_PREFIX);
+
+	while (ws_handshake_next_protocol(head, &next, &offered)) {
+		if (http_text_is(offered, LIVE_SUBPROTOCOL))
+			*chosen = LIVE_SUBPROTOCOL;
+		else if (!p->token && offered.len > prefix &&
+			 memcmp(offered.at, TOKEN_PREFIX, prefix) == 0)
+			p->token = mem_dup(offered.at + prefix, offered.len - prefix);
+	}
+}
+
+static int accept_socket(struct thread *t, int fd, const struct http_head *head,
+			 const char **subprotocol)
+{
+	const struct shared *shared = local_of(t)->shared;
+	struct http_text origin = {NULL, 0};
+	char after[24] = "";
+	struct plain *p;
+
+	if (atomic_load(&shared->draining))
+		return 503;
+	http_head_field(head, "Origin", &origin);
+	if (!access_allows_origin(&shared->access, origin))
+		return 403;
+	p = mem_alloc(sizeof(*p));
+	p->fd = fd;
+	p->expires_s = now_s() + shared->auth_timeout_s;
+	if (http_head_query(head, "after", after, sizeof(after)) < 0 ||
+	    http_head_query(head, "ledger", p->ledger, sizeof(p->ledger)) < 0 ||
+	    (p->after = after[0] ? sequence_parse(after) : -1,
+	     after[0] && p->after < 0)) {
+		mem_free(p);
+		return 400;
+	}
+	read_subprotocols(p, head, subprotocol);
+	connection_of(t, fd)->user = p;
+	return 0;
+}
+
+static void opened(struct thread *t, int fd)
+{
+	struct plain *p = plain_of(t, fd);
+	char *token = p->token;
+
+	p->token = NULL;
+	if (token)
+		show_token(t, p, token, p->after, p->ledger);
+	mem_free(token);
+}
+
+static void take(struct thread *t, int fd, const struct live_input *in)
+{
+	static const char pong[] = "{\"type\":\"pong\"}";
+	struct plain *p = plain_of(t, fd);
+
+	switch (in->type) {
+	case LIVE_AUTH:
+		show_token(t, p, in->token, in->after >= 0 ? in->after : p->after,
+			   in->ledger[0] ? in->ledger : p->ledger);
+		return;
+	case LIVE_SEEN:
+		return;
+	case LIVE_PING:
+		websocket_send(t, fd, true, pong, sizeof(pong) - 1);
+		return;
+	}
+}
+
+static void message(struct thread *t, int fd, bool text, uint8_t *bytes, size_t len)
+{
+	struct live_input *in;
+	struct err e = ERR_INIT;
+	struct buf json;
+
+	if (!text) {
+		websocket_close(t, fd, WS_CLOSE_UNSUPPORTED, "text frames only");
+		return;
+	}
+	in = mem_alloc(sizeof(*in));
+	if (live_decode(in, (const char *)bytes, len, &e) == 0) {
+		take(t, fd, in);
+	} else {
+		buf_init(&json, 2048);
+		live_encode_error(e.text, &json);
+		send_json(t, fd, &json);
+	}
+	mem_free(in);
+}
+
+static void second(struct thread *t, int fd)
+{
+	struct plain *p = plain_of(t, fd);
+
+	if (now_s() >= p->expires_s) {
+		websocket_close(t, fd, PLAIN_CLOSE_TOKEN,
+				p->joined ? "the token has ended" : "no token came");
+		return;
+	}
+	if (p->joined)
+		past_second(t, &p->session);
+}
+
+static void gone(struct thread *t, int fd)
+{
+	struct plain *p = plain_of(t, fd);
+	struct local *l = local_of(t);
+
+	if (p->joined) {
+		past_end(l->room, &p->session);
+		atomic_fetch_sub(&l->shared->speaking[DIALECT_PLAIN], 1);
+	}
+	mem_free(p->token);
+	mem_free(p);
+	connection_of(t, fd)->user = NULL;
+}
+
+const struct websocket_protocol plain_protocol = {
+	.message_max_bytes = LIVE_INPUT_MAX,
+	.ping_s = 25,
+	.silence_max_s = 60,
+	.accept = accept_socket,
+	.opened = opened,
+	.message = message,
+	.second = second,
+	.gone = gone,
+};
+
+/* ---- the end ---- */
+
+/* Each is told when to come back, at a time of its own, and then let go. */
+void plain_drain(struct thread *t)
+{
+	int64_t spread_ms = local_of(t)->shared->restart_spread_ms;
+
+	for (size_t i = thread_count(t); i-- > 0;) {
+		int fd = thread_at(t, i);
+		struct handle h = connection_handle(t, fd);
+		struct buf json;
+
+		if (!connection_is(t, h) ||
+		    connection_of(t, fd)->layer != LAYER_WEBSOCKET)
+			continue;
+		buf_init(&json, 256);
+		live_encode_restart((int64_t)random_below((uint64_t)spread_ms + 1),
+				    &json);
+		if (send_json(t, fd, &json))
+			websocket_close(t, fd, WS_CLOSE_RESTART, "restarting");
+	}
+}

@@ -1,0 +1,324 @@
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/inside.h"
+
+#define EVENTS_MAX 256
+
+/* ---- what others ask ---- */
+
+bool thread_post(struct thread *t, struct letter *l)
+{
+	uint64_t one = 1;
+	bool ring = false, taken;
+
+	pthread_mutex_lock(&t->lock);
+	taken = !t->ended;
+	if (taken) {
+		list_append(&t->mail, &l->link);
+		ring = !t->rung;
+		t->rung = true;
+	}
+	pthread_mutex_unlock(&t->lock);
+	/* An eventfd takes a one at any time. */
+	if (ring && write(t->event_fd, &one, sizeof(one)) < 0)
+		log_error("thread.ring", "errno=%d", errno);
+	return taken;
+}
+
+/* All letters there are, moved to `out`. */
+static void take_mail(struct thread *t, struct list *out)
+{
+	list_init(out);
+	pthread_mutex_lock(&t->lock);
+	if (!list_empty(&t->mail)) {
+		*out = t->mail;
+		out->next->prev = out->prev->next = out;
+		list_init(&t->mail);
+	}
+	t->rung = false;
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void read_mail(struct thread *t)
+{
+	struct list letters, *n;
+	uint64_t count;
+
+	if (read(t->event_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		log_error("thread.mail", "errno=%d", errno);
+	take_mail(t, &letters);
+	while ((n = list_pop(&letters)) != NULL) {
+		struct letter *l = container_of(n, struct letter, link);
+
+		l->fn(t, l);
+	}
+}
+
+void thread_do(struct thread *t, struct job *j)
+{
+	list_append(&t->jobs, &j->link);
+}
+
+static void run_jobs(struct thread *t)
+{
+	while (!list_empty(&t->jobs)) {
+		struct job *j = container_of(t->jobs.next, struct job, link);
+
+		/* It may free itself in its last step. */
+		list_remove(&j->link);
+		if (!j->step(t, j))
+			continue;
+		list_prepend(&t->jobs, &j->link);
+		return;
+	}
+}
+
+void thread_read_again(struct thread *t, int fd)
+{
+	if (t->unread_count == t->unread_capacity) {
+		t->unread_capacity =
+			t->unread_capacity == 0 ? 64 : t->unread_capacity * 2;
+		t->unread = mem_resize(t->unread, t->unread_capacity, sizeof(*t->unread));
+	}
+	t->unread[t->unread_count++] = fd;
+}
+
+/* A descriptor that was closed meanwhile is free, or another's, which loses nothing by an
+ * extra look. */
+static void read_rest(struct thread *t)
+{
+	size_t count = t->unread_count;
+	int *fds;
+
+	if (count == 0)
+		return;
+	fds = mem_array(count, sizeof(*fds));
+	memcpy(fds, t->unread, count * sizeof(*fds));
+	t->unread_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct connection *c = connection_of(t, fds[i]);
+
+		if (c->state != CONNECTION_FREE && c->place < t->count &&
+		    t->list[c->place] == fds[i])
+			connection_readable(t, fds[i]);
+	}
+	mem_free(fds);
+}
+
+/* ---- listening ---- */
+
+static void listen_again(struct thread *t)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = t->listener};
+
+	if (t->listener < 0 || t->listening)
+		return;
+	t->listening = epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, t->listener, &event) == 0;
+}
+
+void thread_pause_listener(struct thread *t)
+{
+	if (!t->listening)
+		return;
+	epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, t->listener, NULL);
+	t->listening = false;
+}
+
+/* ---- its life ---- */
+
+static void every_second(struct thread *t)
+{
+	if (t->now_us < t->next_second_us)
+		return;
+	t->next_second_us = t->now_us + US_PER_S;
+	if (atomic_load(&t->engine->quiet))
+		thread_pause_listener(t);
+	else
+		listen_again(t);
+	for (size_t i = t->count; i-- > 0;) {
+		if (i < t->count)
+			connection_second(t, t->list[i]);
+	}
+}
+
+static void take_event(struct thread *t, const struct epoll_event *event)
+{
+	int fd = event->data.fd;
+
+	if (fd == t->event_fd) {
+		read_mail(t);
+		return;
+	}
+	if (fd == t->listener) {
+		connection_accept(t);
+		return;
+	}
+	/* An earlier event of this round may have closed it. */
+	if (connection_of(t, fd)->state == CONNECTION_FREE)
+		return;
+	if (event->events & EPOLLOUT)
+		connection_writable(t, fd);
+	if (connection_of(t, fd)->state != CONNECTION_FREE &&
+	    (event->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
+		connection_readable(t, fd);
+}
+
+static int timeout_ms(const struct thread *t)
+{
+	int64_t us = t->next_second_us - t->now_us;
+
+	if (t->unread_count > 0 || !list_empty(&t->jobs) || us <= 0)
+		return 0;
+	return (int)((us + US_PER_MS - 1) / US_PER_MS);
+}
+
+static void iterate(struct thread *t)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int count = epoll_wait(t->epoll_fd, events, EVENTS_MAX, timeout_ms(t));
+
+	t->now_us = clock_mono_us();
+	for (int i = 0; i < count; i++)
+		take_event(t, &events[i]);
+	read_rest(t);
+	run_jobs(t);
+	every_second(t);
+}
+
+static void *run(void *arg)
+{
+	struct thread *t = arg;
+	const struct engine_settings *s = &t->engine->settings;
+
+	if (s->thread_begin)
+		s->thread_begin(s->arg, t, &t->its);
+	while (!t->stopping)
+		iterate(t);
+	while (t->count > 0)
+		connection_cut(t, t->list[t->count - 1]);
+	if (s->thread_end)
+		s->thread_end(s->arg, t, t->its);
+	return NULL;
+}
+
+static int open_descriptors(struct thread *t, struct err *e)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	t->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	event.data.fd = t->event_fd;
+	if (t->epoll_fd < 0 || t->event_fd < 0 ||
+	    epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, t->event_fd, &event) < 0)
+		return err_set_errno(e, ERR_IO, errno, "a thread of the gateway");
+	listen_again(t);
+	return 0;
+}
+
+static void release(struct thread *t)
+{
+	if (t->epoll_fd >= 0)
+		close(t->epoll_fd);
+	if (t->event_fd >= 0)
+		close(t->event_fd);
+	pthread_mutex_destroy(&t->lock);
+	mem_free(t->list);
+	mem_free(t->unread);
+	mem_free(t);
+}
+
+int thread_start(struct thread **out, struct engine *e, int index, struct err *err)
+{
+	struct thread *t = mem_alloc(sizeof(*t));
+
+	t->engine = e;
+	t->index = index;
+	t->epoll_fd = t->event_fd = -1;
+	t->listener = e->listeners[index];
+	t->now_us = clock_mono_us();
+	t->next_second_us = t->now_us + US_PER_S;
+	list_init(&t->jobs);
+	list_init(&t->mail);
+	pthread_mutex_init(&t->lock, NULL);
+	if (open_descriptors(t, err) < 0) {
+		release(t);
+		return -1;
+	}
+	if (pthread_create(&t->id, NULL, run, t) != 0) {
+		release(t);
+		return err_set(err, ERR_IO, "a thread of the gateway cannot be started");
+	}
+	*out = t;
+	return 0;
+}
+
+struct stop_letter {
+	struct letter letter;
+};
+
+static void on_stop(struct thread *t, struct letter *l)
+{
+	t->stopping = true;
+}
+
+void thread_stop(struct thread *t)
+{
+	struct letter stop = {.fn = on_stop};
+	struct list left, *n;
+
+	thread_post(t, &stop);
+	pthread_join(t->id, NULL);
+	pthread_mutex_lock(&t->lock);
+	t->ended = true;
+	pthread_mutex_unlock(&t->lock);
+	/* What came after the end: their owners free it as they always do. */
+	take_mail(t, &left);
+	while ((n = list_pop(&left)) != NULL) {
+		struct letter *l = container_of(n, struct letter, link);
+
+		l->fn(t, l);
+	}
+	while ((n = list_pop(&t->jobs)) != NULL) {
+		struct job *j = container_of(n, struct job, link);
+
+		while (j->step(t, j)) {}
+	}
+	release(t);
+}
+
+struct engine *thread_engine(const struct thread *t)
+{
+	return t->engine;
+}
+
+int thread_index(const struct thread *t)
+{
+	return t->index;
+}
+
+void *thread_its(const struct thread *t)
+{
+	return t->its;
+}
+
+int64_t thread_now_us(const struct thread *t)
+{
+	return t->now_us;
+}
+
+size_t thread_count(const struct thread *t)
+{
+	return t->count;
+}
+
+int thread_at(const struct thread *t, size_t place)
+{
+	return t->list[place];
+}
