@@ -42,9 +42,11 @@ enum cli_exit backup_run(struct cli *c, struct err *e);
 enum cli_exit dead_list_run(struct cli *c, struct err *e);
 enum cli_exit dead_show_run(struct cli *c, struct err *e);
 enum cli_exit dead_retry_run(struct cli *c, struct err *e);
+enum cli_exit doctor_run(struct cli *c, struct err *e);
+enum cli_exit ledger_adopt_run(struct cli *c, struct err *e);
 
 extern const struct option pay_options[], show_options[], watch_options[],
 	user_add_options[], user_events_options[], token_options[], backup_options[],
-	dead_list_options[], dead_retry_options[];
+	dead_list_options[], dead_retry_options[], ledger_adopt_options[];
 
 #endif

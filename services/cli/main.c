@@ -56,6 +56,18 @@ static const struct command COMMANDS[] = {
 	 "of "
 	 "its own.\nWhat is not finished, Ctrl-C included, leaves no file.",
 	 false, backup_run},
+	{"doctor", "", 0, 0, NULL,
+	 "prove that nothing is lost, and name what is not right",
+	 "Reads PAYBELL_DATABASE and PAYBELL_REDIS, not the API, and may run while all "
+	 "goes on.\nExit code 0 only when all is well; what could not be looked at is 1 "
+	 "as well.",
+	 false, doctor_run},
+	{"ledger adopt", "", 0, 0, ledger_adopt_options,
+	 "let Redis begin again with a restored ledger",
+	 "Deletes the cursors of another ledger, or that are ahead of this one, with "
+	 "their streams;\nthe backend fills them again from what is open. Reads "
+	 "PAYBELL_DATABASE and PAYBELL_REDIS.",
+	 false, ledger_adopt_run},
 	{NULL, NULL, 0, 0, NULL, NULL, NULL, false, NULL},
 };
 
