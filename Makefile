@@ -122,6 +122,17 @@ $(SANDBOX): $(filter-out %/main.o,$(paybell-sandbox_OBJ))
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $^
 
+# ---- conformance: servers of the gateway's own code for outside suites, in build/tests/conformance-… -----------------------
+
+GATEWAY     := $(filter-out %/main.o,$(paybell-gateway_OBJ))
+CONFORMANCE := $(patsubst tests/conformance/%.c,build/tests/conformance-%,$(wildcard tests/conformance/*.c))
+$(CONFORMANCE): build/tests/conformance-%: $(O)/tests/conformance/%.o $(GATEWAY) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+conformance: $(CONFORMANCE) | deps
+.PHONY: conformance
+
 # ---- unit tests: one program, check(3) ---------------------------------------------------------------------------
 
 UNIT_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tests/unit/*.c))
