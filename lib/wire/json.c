@@ -42,21 +42,45 @@ static size_t too_deep_at(const char *bytes, size_t len)
 	return len;
 }
 
-static int depth_fault(const char *bytes, size_t at, struct err *e)
+struct place {
+	int line, column;
+};
+
+static struct place place_of(const char *bytes, size_t at)
 {
-	int line = 1, column = 1;
+	struct place p = {1, 1};
 
 	for (size_t i = 0; i < at; i++) {
 		if (bytes[i] == '\n') {
-			line++;
-			column = 1;
+			p.line++;
+			p.column = 1;
 		} else if ((bytes[i] & 0xc0) != 0x80) {
-			column++;
+			p.column++;
 		}
 	}
-	return err_set(e, ERR_INVALID,
-		       "line %d, column %d: nested more than %d levels deep", line,
-		       column, JSON_DEPTH_MAX);
+	return p;
+}
+
+/* What jansson would not say, or would pass over: a NUL behind a number or a word. */
+static int check_first(const char *bytes, size_t len, struct err *e)
+{
+	size_t deep = too_deep_at(bytes, len);
+	const char *nul = len > 0 ? memchr(bytes, '\0', len) : NULL;
+	struct place p;
+
+	if (len == 0)
+		return err_set(e, ERR_INVALID, "line 1, column 1: it is empty");
+	if (deep < len) {
+		p = place_of(bytes, deep);
+		return err_set(e, ERR_INVALID,
+			       "line %d, column %d: nested more than %d levels deep",
+			       p.line, p.column, JSON_DEPTH_MAX);
+	}
+	if (!nul)
+		return 0;
+	p = place_of(bytes, (size_t)(nul - bytes));
+	return err_set(e, ERR_INVALID, "line %d, column %d: text may not contain U+0000",
+		       p.line, p.column);
 }
 
 static int syntax_fault(const json_error_t *fault, struct err *e)
@@ -95,18 +119,11 @@ static int syntax_fault(const json_error_t *fault, struct err *e)
 json_t *json_read(const char *bytes, size_t len, struct err *e)
 {
 	size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
-	size_t deep = too_deep_at(bytes, len);
 	json_error_t fault;
 	json_t *value;
 
-	if (len == 0) {
-		err_set(e, ERR_INVALID, "line 1, column 1: it is empty");
+	if (check_first(bytes, len, e) < 0)
 		return NULL;
-	}
-	if (deep < len) {
-		depth_fault(bytes, deep, e);
-		return NULL;
-	}
 	value = json_loadb(bytes, len, flags, &fault);
 	/* An integer beyond 64 bits is good JSON in a wrong place: as a real it gets as
 	 * far as the getter that can name its field. */

@@ -1,10 +1,11 @@
 /* What was read, written and read again is written the same; text that was put is read
- * back. */
+ * back; what the reader takes the scanner takes as one value, with the same texts. */
 #include <string.h>
 
 #include "base/utf8.h"
 #include "fuzz.h"
 #include "wire/json.h"
+#include "wire/json_scan.h"
 
 static void value_survives(const char *bytes, size_t size)
 {
@@ -31,6 +32,35 @@ static void value_survives(const char *bytes, size_t size)
 		     "written twice is the same");
 	buf_release(&once);
 	buf_release(&twice);
+}
+
+/* Two readers of ours that would not agree what is JSON were a hole. The scanner takes
+ * more: repeated keys, deeper nesting, numbers of any size, U+0000. */
+static void scanner_agrees(const char *bytes, size_t size)
+{
+	char unescaped[256];
+	struct json_t *value, *text_value;
+	struct json_scan s;
+	struct slice raw;
+	struct err e = ERR_INIT;
+	enum json_scan_kind kind;
+
+	value = json_read(bytes, size, &e);
+	json_scan_init(&s, (struct slice){bytes, size});
+	while ((kind = json_scan_next(&s, &raw)) != JSON_SCAN_END) {
+		if (kind == JSON_SCAN_BAD)
+			break;
+		if (kind != JSON_SCAN_TEXT ||
+		    json_scan_text(raw, unescaped, sizeof(unescaped)) < 0)
+			continue;
+		text_value = json_read(raw.at, raw.len, &e);
+		if (text_value)
+			fuzz_require(strcmp(json_text(text_value), unescaped) == 0,
+				     "a text is the same for both");
+		json_free(text_value);
+	}
+	fuzz_require(!value || kind == JSON_SCAN_END, "the scanner takes what is read");
+	json_free(value);
 }
 
 /* Any bytes put as text come back as they were, when they were UTF-8, and are JSON in any
@@ -68,6 +98,7 @@ static void text_survives(const char *bytes, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	value_survives((const char *)data, size);
+	scanner_agrees((const char *)data, size);
 	text_survives((const char *)data, size);
 	return 0;
 }

@@ -49,6 +49,10 @@ START_TEST(a_raw_nul_is_refused)
 
 	ck_assert_ptr_null(json_read("{\"a\":\"x\0y\"}", 11, &e));
 	ck_assert_ptr_null(json_read("{}\0", 3, &e));
+	ck_assert_ptr_null(json_read("{\"a\":1\0}", 8, &e));
+	ck_assert_str_eq(e.text, "line 1, column 7: text may not contain U+0000");
+	ck_assert_ptr_null(json_read("[true\0]", 7, &e));
+	ck_assert_ptr_null(json_read("1\0", 2, &e));
 }
 END_TEST
 
