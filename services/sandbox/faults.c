@@ -17,7 +17,9 @@
 #define SMTP_DEFAULT      451
 #define RETRY_AFTER_MAX_S 86400
 
-#define KNOWN "latency_ms, error_rate, status, retry_after_s, hang, reset, outage"
+#define KNOWN                                                                            \
+	"latency_ms, error_rate, status, retry_after_s, retry_after_date, hang, reset, " \
+	"outage"
 
 void faults_init(struct faults *f, uint64_t seed)
 {
@@ -50,6 +52,7 @@ static int decode(struct fault *fault, const char *body, size_t len, struct prob
 	get_rate(&r, fault);
 	json_get_int(&r, "status", false, 400, 599, &status);
 	json_get_int(&r, "retry_after_s", false, 0, RETRY_AFTER_MAX_S, &retry_after_s);
+	json_get_bool(&r, "retry_after_date", false, &fault->retry_after_date);
 	json_get_bool(&r, "hang", false, &fault->hang);
 	json_get_bool(&r, "reset", false, &fault->reset);
 	json_get_bool(&r, "outage", false, &fault->outage);
@@ -102,6 +105,7 @@ void faults_judge(struct faults *f, enum channel c, struct verdict *v)
 	if (v->status == 0)
 		v->status = c == CHANNEL_EMAIL ? SMTP_DEFAULT : HTTP_DEFAULT;
 	v->retry_after_s = fault->retry_after_s;
+	v->retry_after_date = fault->retry_after_date;
 }
 
 static void encode(const struct faults *f, enum channel c, struct json_writer *w)
@@ -120,6 +124,8 @@ static void encode(const struct faults *f, enum channel c, struct json_writer *w
 		json_put_int(w, "status", fault->status);
 	if (fault->retry_after_s > 0)
 		json_put_int(w, "retry_after_s", fault->retry_after_s);
+	if (fault->retry_after_date)
+		json_put_bool(w, "retry_after_date", true);
 	if (fault->hang)
 		json_put_bool(w, "hang", true);
 	if (fault->reset)

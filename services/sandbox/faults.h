@@ -4,8 +4,10 @@
  * A fault says what happens to a message: it is answered late, refused with a status,
  * never answered (hang), cut off in the middle of its answer (reset), or the provider is
  * not there at all (outage). `status` alone refuses every message; `error_rate` alone
- * refuses that share with 503 (SMTP: 451). A message that waits, or whose answer is cut
- * off, has been accepted and recorded; one that is refused or hangs has not.
+ * refuses that share with 503 (SMTP: 451). A refusal over HTTP says when to come again,
+ * in seconds (`retry_after_s`), or as the date that they end at (`retry_after_date` too).
+ * A message that waits, or whose answer is cut off, has been accepted and recorded; one
+ * that is refused or hangs has not.
  *
  * Which messages an error rate hits is settled by the seed and by their order since the
  * fault was set: of n messages n * error_rate are hit, give or take two, for every n, and
@@ -30,6 +32,7 @@ struct fault {
 	char error_rate[24];     /* to be shown; "" when not given */
 	int status;              /* 0: the channel's default */
 	int retry_after_s;
+	bool retry_after_date; /* said as a date */
 	bool hang, reset, outage;
 };
 
@@ -46,6 +49,7 @@ struct verdict {
 	int latency_ms;
 	int status; /* not 0: refuse with it */
 	int retry_after_s;
+	bool retry_after_date;
 	bool hang, reset, outage;
 };
 

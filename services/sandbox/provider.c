@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 #define TWILIO_PREFIX "/2010-04-01/Accounts/"
 #define TWILIO_SUFFIX "/Messages.json"
 #define FCM_PREFIX    "/v1/projects/"
@@ -67,6 +69,23 @@ static void process(struct sandbox *s, enum channel c, const struct verdict *v)
 		refuse(x, c, 500);
 }
 
+/* Seconds, or the moment that they end at, rounded up to what a date can say (RFC 9110
+ * sections 5.6.7 and 10.2.3). */
+static void write_retry_after(char out[CLOCK_RFC5322_SIZE], const struct verdict *v,
+			      int64_t now_us)
+{
+	char *zone;
+
+	if (!v->retry_after_date) {
+		snprintf(out, CLOCK_RFC5322_SIZE, "%d", v->retry_after_s);
+		return;
+	}
+	clock_rfc5322(out, now_us + (v->retry_after_s + 1) * US_PER_S - 1);
+	zone = strchr(out, '+');
+	if (zone != NULL)
+		memcpy(zone, "GMT", sizeof("GMT"));
+}
+
 static void answer(struct sandbox *s, struct http_request *r, const struct verdict *v)
 {
 	const struct exchange *x = &s->exchange;
@@ -75,7 +94,7 @@ static void answer(struct sandbox *s, struct http_request *r, const struct verdi
 				.body = buf_text(&x->answer),
 				.body_len = x->answer.len,
 				.cut = v->reset};
-	char retry_after[16];
+	char retry_after[CLOCK_RFC5322_SIZE];
 	int headers = 0;
 
 	if (x->status == 401) {
@@ -83,7 +102,7 @@ static void answer(struct sandbox *s, struct http_request *r, const struct verdi
 		a.headers[headers++].value = "Basic realm=\"sandbox\"";
 	}
 	if (v->status != 0 && v->retry_after_s > 0) {
-		snprintf(retry_after, sizeof(retry_after), "%d", v->retry_after_s);
+		write_retry_after(retry_after, v, x->now_us);
 		a.headers[headers].name = "Retry-After";
 		a.headers[headers++].value = retry_after;
 	}

@@ -97,6 +97,12 @@ static void mail(struct smtp_session *s, const char *argument)
 	smtp_reply(s, 250, "2.1.0 Ok");
 }
 
+/* A mailbox that is not there, to be tried out: unknown@… */
+static bool is_unknown(const char *address)
+{
+	return strncasecmp(address, "unknown@", 8) == 0;
+}
+
 static void rcpt(struct smtp_session *s, const char *argument)
 {
 	char address[SMTP_ADDRESS_SIZE];
@@ -111,6 +117,8 @@ static void rcpt(struct smtp_session *s, const char *argument)
 		smtp_reply(s, 501, "5.1.3 Bad recipient address syntax");
 	else if (parameters[strspn(parameters, " ")] != '\0')
 		smtp_reply(s, 555, "5.5.4 Unsupported option");
+	else if (is_unknown(address))
+		smtp_reply(s, 550, "5.1.1 No such mailbox here");
 	else {
 		if (s->recipient_count++ > 0)
 			buf_add_char(&s->recipients, ',');

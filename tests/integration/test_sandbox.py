@@ -2,6 +2,7 @@
 import base64
 import concurrent.futures
 import email.policy
+import email.utils
 import http.client
 import json
 import os
@@ -181,6 +182,11 @@ def test_an_error_rate_can_be_counted(sandbox):
     assert len(refused) in (9, 10, 11)
     assert refused[0].json["code"] == 20429 and refused[0].headers["Retry-After"] == "3"
     assert sandbox.count()["sms"] == 50 - len(refused)
+    sandbox.fault("push", status=429, retry_after_s=3, retry_after_date=True)
+    now = time.time()
+    answer = sandbox.push({"token": "t"})
+    at = email.utils.parsedate_to_datetime(answer.headers["Retry-After"])
+    assert answer.headers["Retry-After"].endswith(" GMT") and 3 <= at.timestamp() - now < 5
     sandbox.fault("email", status=451)
     with sandbox.smtp() as client:
         with pytest.raises(smtplib.SMTPDataError) as fault:

@@ -160,6 +160,12 @@ START_TEST(a_fault_is_shown_as_it_was_given)
 	ck_assert_str_eq(buf_text(&out),
 			 "{\"active\":true,\"latency_ms\":20,\"error_rate\":0.25,"
 			 "\"status\":500,\"reset\":true,\"judged\":4,\"refused\":1}");
+	put("{\"status\":429,\"retry_after_s\":2,\"retry_after_date\":true}");
+	buf_clear(&out);
+	faults_encode(&f, CHANNEL_SMS, &out);
+	ck_assert_str_eq(buf_text(&out),
+			 "{\"active\":true,\"status\":429,\"retry_after_s\":2,"
+			 "\"retry_after_date\":true,\"judged\":0,\"refused\":0}");
 	buf_release(&out);
 }
 END_TEST

@@ -263,6 +263,17 @@ START_TEST(recipients_are_counted)
 }
 END_TEST
 
+START_TEST(a_mailbox_that_is_not_there_is_refused_and_the_others_are_not)
+{
+	say("EHLO x\r\nMAIL FROM:<a@b.example>\r\n");
+	EXPECT("RCPT TO:<Unknown@d.example>\r\n", "550 5.1.1 No such mailbox here\r\n");
+	EXPECT("DATA\r\n", "503 5.5.1 Need RCPT command\r\n");
+	EXPECT("RCPT TO:<unknown.to.us@d.example>\r\n", "250 2.1.5 Ok\r\n");
+	say("DATA\r\nhi\r\n.\r\n");
+	ck_assert_str_eq(envelope, "a@b.example>unknown.to.us@d.example");
+}
+END_TEST
+
 START_TEST(who_must_log_in_cannot_send_before)
 {
 	settings.user = "bob";
@@ -336,6 +347,7 @@ Suite *sandbox_smtp_suite(void)
 	tcase_add_test(tc, all_sessions_share_one_budget);
 	tcase_add_test(tc, eight_bits_need_8bitmime);
 	tcase_add_test(tc, recipients_are_counted);
+	tcase_add_test(tc, a_mailbox_that_is_not_there_is_refused_and_the_others_are_not);
 	tcase_add_test(tc, who_must_log_in_cannot_send_before);
 	tcase_add_test(tc, login_asks_twice);
 	tcase_add_test(tc, too_many_errors_end_the_session);
