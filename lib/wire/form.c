@@ -71,9 +71,8 @@ static int decode(const char *text, size_t len, struct buf *out, struct err *e)
 		int c = form_take_char(&text, &len);
 
 		if (c < 0)
-			return err_set(
-				e, ERR_INVALID,
-				"form: '%%' without two hexadecimal digits");
+			return err_set(e, ERR_INVALID,
+				       "form: '%%' without two hexadecimal digits");
 		if (c == 0)
 			return err_set(e, ERR_INVALID, "form: text may not contain NUL");
 		buf_add_char(out, (char)c);

@@ -67,7 +67,7 @@ struct ws {
 	unsigned char message;    /* WS_TEXT, WS_BINARY, 0 when no message is open */
 	bool begun;               /* a slice of the message was handed over */
 	bool ended;               /* closed or refused: what follows is ignored */
-	struct utf8_state utf8;   /* of the whole text message */
+	struct utf8_state utf8;   /* of the whole text message; at its end as at first */
 };
 
 enum ws_event_type {
