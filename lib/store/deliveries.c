@@ -72,9 +72,12 @@ static const char *const SQL[STMT_COUNT] = {
 		      "(?1, ?2)",
 	[ADD_PUBLICATION] = "INSERT OR IGNORE INTO publications (last_event, "
 			    "published_us) VALUES (?1, ?2)",
-	[DUE] = "SELECT sequence, next_at_us, replayed_us IS NOT NULL AND attempts = 0"
+	/* A bounded number of rows is looked at: those above ?3 have to wait, and do not
+	 * wait for ever. */
+	[DUE] = "SELECT sequence, next_at_us, replay FROM (SELECT sequence, next_at_us,"
+		" replayed_us IS NOT NULL AND attempts = 0 AS replay"
 		" FROM deliveries WHERE channel = ?1 AND next_at_us <= ?2"
-		" AND sequence <= ?3 ORDER BY next_at_us LIMIT ?4",
+		" ORDER BY next_at_us LIMIT 10000) WHERE sequence <= ?3 LIMIT ?4",
 	[HANDED_OUT] = "UPDATE deliveries SET next_at_us = NULL WHERE sequence = ?2 AND "
 		       "channel = ?1 AND next_at_us = ?3",
 };
