@@ -51,11 +51,14 @@ static int print_all(struct cli *c, const struct dead_filter *f, int64_t limit,
 	struct dead_walk walk;
 	struct dead_page page;
 	int64_t left = limit;
-	bool heard = true;
+	bool heard = true, headed = c->args.json;
 	int rc = 1;
 
 	dead_walk_init(&walk, c, f->channel);
 	while (left > 0 && heard && (rc = dead_walk_next(&walk, &page, e)) == 1) {
+		if (!headed)
+			dead_print_head(&c->ink);
+		headed = true;
 		heard = print_page(c, f, &page, &left);
 		dead_page_free(&page);
 	}
@@ -72,7 +75,5 @@ enum cli_exit dead_list_run(struct cli *c, struct err *e)
 	if (dead_filter_read(&filter, &c->args, e) < 0 ||
 	    read_limit(&c->args, &limit, e) < 0)
 		return CLI_USAGE;
-	if (!c->args.json)
-		dead_print_head(&c->ink);
 	return print_all(c, &filter, limit, e) == 0 ? CLI_OK : CLI_FAILED;
 }

@@ -92,9 +92,11 @@ static void ask_again(struct retry *r, struct api_each *call)
 	progress_clear(&r->progress);
 	call->e = (struct err)ERR_INIT;
 	api_call(r->cli->api, &call->request, &call->body, &call->e);
-	/* The first one did it. */
-	if (unknown && call->e.code == ERR_CONFLICT)
-		call->e = (struct err)ERR_INIT;
+	if (!unknown || call->e.code != ERR_CONFLICT)
+		return;
+	/* The first one did it, and this one's answer is only its refusal. */
+	call->e = (struct err)ERR_INIT;
+	buf_clear(&call->body);
 }
 
 /* What was done is counted and shown, also when something else went wrong beside it. */
@@ -109,7 +111,7 @@ static int take_answer(struct retry *r, const struct api_each *call, struct err 
 		return -1;
 	}
 	r->retried++;
-	if (r->cli->args.json) {
+	if (r->cli->args.json && call->body.len > 0) {
 		ink_json(&r->cli->text, buf_text(&call->body), call->body.len);
 		buf_add_char(&r->cli->text, '\n');
 	}

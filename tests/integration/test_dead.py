@@ -265,4 +265,4 @@ def test_wrong_use_is_exit_code_2_and_does_nothing(suite, arguments):
 
 def test_an_unknown_channel_is_refused_by_name(suite):
     done = run(suite, "list", "--channel", "fax")
-    assert done.returncode == 1 and "field channel, 422 validation" in done.stderr, done
+    assert done.returncode == 1 and "field channel, 422 validation" in done.stderr and done.stdout == "", done
