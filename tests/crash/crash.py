@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """make crash: payments without a pause while everything is killed, Redis is wiped, and then it is counted.
 
-    crash.py [--kills N] [--seconds S] [--rate R] [--seed N] [--wipes N] [--pauses N]
+    crash.py [--kills N] [--seconds S] [--rate R] [--seed N] [--wipes N] [--pauses N] [--people N]
 
 Two loads run: payments from outside to one user, and a tenth of the rate between users who soon have no money
 left. Each request carries an Idempotency-Key, and one whose connection was cut is asked again with it. Meanwhile
@@ -28,7 +28,6 @@ from database import Database  # noqa: E402
 from chaos import DELETE, FLUSH, FREEZE, KILL, PAUSE, STOP, VICTIMS, WIPE, Chaos  # noqa: E402
 from counting import Answers, Books, Inbox, missing_messages, most_repeats, unexplained_repeats  # noqa: E402
 
-PEOPLE = 400
 MONEY = "20.00"
 CONNECTIONS = 32  # of a worker, as its setting says by default
 FROM_OUTSIDE = '{{"to":"u{{a}}","amount":"0.01","currency":"USD","description":"{prefix}-{{n}}"}}'
@@ -66,7 +65,7 @@ class Run:
 
     def start_loads(self):
         return {prefix: load_start(self.suite, *pay_options(
-            PEOPLE, "--rate", max(1, round(self.options.rate * share)), "--seconds", LOAD_SECONDS,
+            self.options.people, "--rate", max(1, round(self.options.rate * share)), "--seconds", LOAD_SECONDS,
             "--connections", connections, "--retry", "--timeout-ms", ANSWER_WITHIN_MS, "--seed", self.options.seed,
             f"--idempotency-keys={prefix}", "--out", self.records(prefix), body=body.format(prefix=prefix)))
             for prefix, (body, share, connections) in LOADS.items()}
@@ -199,7 +198,7 @@ class Run:
     def go(self):
         try:
             self.suite.start_all()
-            fill(self.suite, PEOPLE, MONEY)
+            fill(self.suite, self.options.people, MONEY)
             self.storm()
             self.calm()
             for count in (self.count_storm, self.count_payments, self.count_deliveries, self.count_doctor,
@@ -233,6 +232,7 @@ def options(argv=None):
     parser.add_argument("--kills", type=int, default=240, help="at least so many (default 240)")
     parser.add_argument("--seconds", type=int, default=90, help="at least so long (default 90)")
     parser.add_argument("--rate", type=int, default=1250, help="requests a second (default 1250)")
+    parser.add_argument("--people", type=int, default=400)
     parser.add_argument("--wipes", type=int, default=12)
     parser.add_argument("--pauses", type=int, default=6)
     parser.add_argument("--calm", type=int, default=300, help="seconds until all must have ended (default 300)")
