@@ -126,22 +126,30 @@ $(SANDBOX): $(filter-out %/main.o,$(paybell-sandbox_OBJ))
 
 GATEWAY     := $(filter-out %/main.o,$(paybell-gateway_OBJ))
 CONFORMANCE := $(patsubst tests/conformance/%.c,build/tests/conformance-%,$(wildcard tests/conformance/*.c))
-$(CONFORMANCE): build/tests/conformance-%: $(O)/tests/conformance/%.o $(GATEWAY) $(LIB)
+$(O)/tests/conformance/%.o: CPPFLAGS += -Itests/conformance/lib
+$(CONFORMANCE): build/tests/conformance-%: $(O)/tests/conformance/%.o $(O)/tests/conformance/lib/conformance.o $(GATEWAY) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 conformance: $(CONFORMANCE) | deps
 .PHONY: conformance
 
+# The backend's, too.
+BACKEND := $(O)/libbackend.a
+$(BACKEND): $(filter-out %/main.o,$(paybell-backend_OBJ))
+	@rm -f $@
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
+
 # ---- unit tests: one program, check(3) ---------------------------------------------------------------------------
 
 UNIT_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tests/unit/*.c))
 TRANSPORTS := $(filter-out %/main.o,$(paybell-push_OBJ) $(paybell-email_OBJ) $(paybell-sms_OBJ))
 CLI := $(filter-out %/main.o,$(paybell_OBJ))
-$(O)/tests/unit-tests: $(UNIT_OBJ) $(TRANSPORTS) $(CLI) $(SANDBOX) $(LIB)
+$(O)/tests/unit-tests: $(UNIT_OBJ) $(TRANSPORTS) $(CLI) $(BACKEND) $(SANDBOX) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $(UNIT_OBJ) $(TRANSPORTS) $(CLI) $(SANDBOX) $(LIB) $(shell pkg-config --libs check) $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(UNIT_OBJ) $(TRANSPORTS) $(CLI) $(BACKEND) $(SANDBOX) $(LIB) $(shell pkg-config --libs check) $(LDLIBS)
 -include $(UNIT_OBJ:.o=.d)
 
 unit-tests: $(O)/tests/unit-tests

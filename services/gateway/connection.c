@@ -25,7 +25,6 @@ enum {
 	READS_MAX = 4,    /* of one connection in one iteration: the others live too */
 	ACCEPTS_MAX = 64, /* the same for new ones */
 	LINGER_S = 5,
-	SEND_VECTOR_MAX = 64,
 };
 
 struct connection *connection_of(struct thread *t, int fd)
@@ -33,11 +32,12 @@ struct connection *connection_of(struct thread *t, int fd)
 	return &t->engine->table[fd];
 }
 
-static const struct layer *layer_of(const struct connection *c)
+const struct layer *connection_layer(const struct connection *c)
 {
 	static const struct layer *const layers[LAYER_COUNT] = {
 		[LAYER_HEAD] = &head_layer,
 		[LAYER_WEBSOCKET] = &websocket_layer,
+		[LAYER_POLLING] = &polling_layer,
 	};
 
 	return layers[c->layer];
@@ -70,6 +70,8 @@ const struct route *connection_route(struct thread *t, int fd)
 }
 
 /* ---- coming ---- */
+
+static bool hand_over(struct thread *t, int fd, size_t len);
 
 static int enlist(struct thread *t, int fd)
 {
@@ -143,7 +145,7 @@ void connection_accept(struct thread *t)
 /* ---- going ---- */
 
 /* Out of the thread's books; the descriptor stays open. */
-static void delist(struct thread *t, int fd)
+static void strike(struct thread *t, int fd)
 {
 	struct connection *c = connection_of(t, fd);
 	int last = t->list[--t->count];
@@ -153,14 +155,25 @@ static void delist(struct thread *t, int fd)
 	pending_free(c->pending);
 	c->pending = NULL;
 	c->state = CONNECTION_FREE;
-	if (t->engine->addresses)
-		addresses_leave(t->engine->addresses, fd);
-	atomic_fetch_sub(&t->engine->connections, 1);
+}
+
+/* Out of the engine's. */
+static void forget(struct engine *e, int fd)
+{
+	if (e->addresses)
+		addresses_leave(e->addresses, fd);
+	atomic_fetch_sub(&e->connections, 1);
+}
+
+static void delist(struct thread *t, int fd)
+{
+	strike(t, fd);
+	forget(t->engine, fd);
 }
 
 static void leave(struct thread *t, int fd)
 {
-	const struct layer *layer = layer_of(connection_of(t, fd));
+	const struct layer *layer = connection_layer(connection_of(t, fd));
 
 	if (connection_of(t, fd)->state == CONNECTION_OPEN && layer->gone)
 		layer->gone(t, fd);
@@ -179,7 +192,7 @@ void connection_release(struct thread *t, int fd)
 	delist(t, fd);
 }
 
-static void linger(struct thread *t, int fd)
+void connection_linger(struct thread *t, int fd)
 {
 	struct connection *c = connection_of(t, fd);
 
@@ -197,148 +210,55 @@ void connection_end(struct thread *t, int fd)
 	c->state = CONNECTION_ENDING;
 	c->silent_s = 0;
 	if (!c->pending || pending_bytes(c->pending) == 0)
-		linger(t, fd);
+		connection_linger(t, fd);
 }
 
-void connection_last(struct thread *t, int fd, const void *bytes, size_t len)
-{
-	struct connection *c = connection_of(t, fd);
-	struct frame *f;
+/* ---- from one thread to another ---- */
 
-	if (c->pending)
-		pending_drop(c->pending);
-	if (c->pending && pending_bytes(c->pending) > 0) {
-		f = frame_copy(bytes, len);
-		pending_put(c->pending, f, 0);
-		frame_unref(f);
-	} else if (send(fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len) {
-		connection_cut(t, fd);
-		return;
+struct move {
+	struct letter letter;
+	int fd;
+	uint8_t route;
+	size_t len;
+	uint8_t bytes[];
+};
+
+/* What was read before is given to the layer as if it came now. */
+static void on_moved(struct thread *t, struct letter *l)
+{
+	struct move *m = container_of(l, struct move, letter);
+	int fd = m->fd;
+
+	if (t->stopping || enlist(t, fd) < 0) {
+		forget(t->engine, fd);
+		close(fd);
+	} else {
+		connection_of(t, fd)->route = m->route;
+		head_is_ours(t, fd);
+		memcpy(t->buffer, m->bytes, m->len);
+		if (hand_over(t, fd, m->len))
+			connection_readable(t, fd);
 	}
-	connection_end(t, fd);
+	mem_free(m);
 }
 
-/* ---- sending ---- */
-
-static struct pending *pending_of(struct connection *c)
+void connection_move(struct thread *t, int fd, struct thread *to, const uint8_t *bytes,
+		     size_t len)
 {
-	if (!c->pending)
-		c->pending = pending_new();
-	return c->pending;
-}
+	struct move *m = mem_alloc(sizeof(*m) + len);
 
-static void tidy_pending(struct connection *c)
-{
-	if (!c->pending || !pending_is_empty(c->pending))
+	m->letter.fn = on_moved;
+	m->fd = fd;
+	m->route = connection_of(t, fd)->route;
+	m->len = len;
+	memcpy(m->bytes, bytes, len);
+	epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	strike(t, fd);
+	if (thread_post(to, &m->letter))
 		return;
-	pending_free(c->pending);
-	c->pending = NULL;
-}
-
-size_t connection_queued(struct thread *t, int fd)
-{
-	const struct connection *c = connection_of(t, fd);
-
-	return c->pending ? pending_bytes(c->pending) : 0;
-}
-
-/* What is left of the frames once `sent` bytes of them are gone. */
-static bool queue_rest(struct thread *t, int fd, struct frame *const *frames, int count,
-		       size_t sent)
-{
-	struct connection *c = connection_of(t, fd);
-
-	for (int i = 0; i < count; i++) {
-		if (sent >= frames[i]->len) {
-			sent -= frames[i]->len;
-			continue;
-		}
-		pending_put(pending_of(c), frames[i], sent);
-		sent = 0;
-	}
-	if (!c->pending ||
-	    pending_bytes(c->pending) <= t->engine->settings.queue_max_bytes)
-		return true;
-	metric_add(&tally.too_slow, 1);
-	if (layer_of(c)->too_slow)
-		layer_of(c)->too_slow(t, fd);
-	else
-		connection_cut(t, fd);
-	return false;
-}
-
-static ssize_t send_vector(int fd, struct frame *const *frames, int count)
-{
-	struct iovec parts[SEND_VECTOR_MAX];
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
-
-	if (count == 1)
-		return send(fd, frames[0]->bytes, frames[0]->len,
-			    MSG_NOSIGNAL | MSG_DONTWAIT);
-	for (int i = 0; i < count; i++)
-		parts[i] = (struct iovec){frames[i]->bytes, frames[i]->len};
-	return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-static bool send_some(struct thread *t, int fd, struct frame *const *frames, int count)
-{
-	struct connection *c = connection_of(t, fd);
-	ssize_t sent = 0;
-
-	if (c->state != CONNECTION_OPEN)
-		return false;
-	if (!c->pending || pending_bytes(c->pending) == 0)
-		sent = send_vector(fd, frames, count);
-	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-		connection_cut(t, fd);
-		return false;
-	}
-	return queue_rest(t, fd, frames, count, sent < 0 ? 0 : (size_t)sent);
-}
-
-bool connection_send(struct thread *t, int fd, struct frame *f)
-{
-	return send_some(t, fd, &f, 1);
-}
-
-bool connection_send_all(struct thread *t, int fd, struct frame *const *frames, int count)
-{
-	for (int i = 0; i < count; i += SEND_VECTOR_MAX) {
-		int some = count - i < SEND_VECTOR_MAX ? count - i : SEND_VECTOR_MAX;
-
-		if (!send_some(t, fd, frames + i, some))
-			return false;
-	}
-	return true;
-}
-
-bool connection_send_bytes(struct thread *t, int fd, const void *bytes, size_t len)
-{
-	struct frame *f = frame_copy(bytes, len);
-	bool sent = connection_send(t, fd, f);
-
-	frame_unref(f);
-	return sent;
-}
-
-void connection_writable(struct thread *t, int fd)
-{
-	struct connection *c = connection_of(t, fd);
-
-	if (!c->pending || pending_bytes(c->pending) == 0)
-		return;
-	switch (pending_flush(c->pending, fd)) {
-	case -1:
-		connection_cut(t, fd);
-		return;
-	case 1:
-		if (c->state == CONNECTION_ENDING)
-			linger(t, fd);
-		tidy_pending(c);
-		return;
-	default:
-		return;
-	}
+	forget(t->engine, fd);
+	close(fd);
+	mem_free(m);
 }
 
 /* ---- reading ---- */
@@ -352,13 +272,13 @@ static ssize_t read_some(struct thread *t, int fd, size_t *kept)
 	*kept = 0;
 	if (c->pending) {
 		*kept = pending_take(c->pending, t->buffer);
-		tidy_pending(c);
+		connection_tidy(c);
 	}
 	do
 		n = recv(fd, t->buffer + *kept, THREAD_READ_BYTES, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN && *kept > 0)
-		pending_keep(pending_of(c), t->buffer, *kept);
+		pending_keep(connection_pending(c), t->buffer, *kept);
 	return n;
 }
 
@@ -373,7 +293,7 @@ static bool hand_over(struct thread *t, int fd, size_t len)
 
 	do {
 		layer = c->layer;
-		n = layer_of(c)->input(t, fd, t->buffer + used, len - used);
+		n = connection_layer(c)->input(t, fd, t->buffer + used, len - used);
 		if (n < 0)
 			return false;
 		used += (size_t)n;
@@ -384,7 +304,7 @@ static bool hand_over(struct thread *t, int fd, size_t len)
 		connection_cut(t, fd);
 		return false;
 	}
-	pending_keep(pending_of(c), t->buffer + used, len - used);
+	pending_keep(connection_pending(c), t->buffer + used, len - used);
 	return true;
 }
 
@@ -440,6 +360,6 @@ void connection_second(struct thread *t, int fd)
 			connection_cut(t, fd);
 		return;
 	}
-	if (layer_of(c)->second)
-		layer_of(c)->second(t, fd);
+	if (connection_layer(c)->second)
+		connection_layer(c)->second(t, fd);
 }

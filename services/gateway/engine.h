@@ -18,13 +18,14 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/heap.h"
 #include "base/list.h"
 #include "gateway/frame.h"
 
 struct engine;
 struct thread;
 
-enum layer_kind { LAYER_HEAD, LAYER_WEBSOCKET, LAYER_COUNT };
+enum layer_kind { LAYER_HEAD, LAYER_WEBSOCKET, LAYER_POLLING, LAYER_COUNT };
 
 enum connection_state {
 	CONNECTION_FREE,
@@ -120,6 +121,15 @@ struct job {
 };
 void thread_do(struct thread *t, struct job *j); /* its own thread only */
 
+/* fn once, at a monotonic time; a timer that is set is moved. The caller's storage; its
+ * own thread only. */
+struct timer {
+	struct heap_node node;
+	void (*fn)(struct thread *t, struct timer *timer);
+};
+void thread_timer_set(struct thread *t, struct timer *timer, int64_t at_us);
+void thread_timer_stop(struct thread *t, struct timer *timer);
+
 struct engine *thread_engine(const struct thread *t);
 int thread_index(const struct thread *t);
 void *thread_its(const struct thread *t);      /* the app's, from thread_begin */
@@ -156,6 +166,10 @@ void connection_last(struct thread *t, int fd, const void *bytes, size_t len);
 void connection_end(struct thread *t, int fd);
 /* At once. */
 void connection_cut(struct thread *t, int fd);
+/* Goes to another thread, with the bytes that were read of it: they are given to its
+ * layer there, from the beginning. */
+void connection_move(struct thread *t, int fd, struct thread *to, const uint8_t *bytes,
+		     size_t len);
 /* Leaves the engine, still open and nothing of it read: the caller has the descriptor. */
 void connection_release(struct thread *t, int fd);
 

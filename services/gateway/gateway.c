@@ -27,8 +27,8 @@ struct gateway {
 };
 
 static const struct route routes[] = {
-	{"/ws", &plain_protocol},
-	{NULL, NULL},
+	{"/ws", &plain_protocol, NULL},
+	{NULL, NULL, NULL},
 };
 
 int gateway_check(void *context, struct err *e)

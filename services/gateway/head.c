@@ -9,7 +9,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "gateway/eio_inside.h"
 #include "gateway/inside.h"
+#include "gateway/polling.h"
 #include "gateway/route.h"
 #include "gateway/websocket.h"
 #include "wire/http_head.h"
@@ -79,6 +81,11 @@ int head_peek(struct thread *t, int fd)
 	c->route = route < 0 ? ROUTE_NONE : (uint8_t)route;
 	c->flags |= FLAG_OURS;
 	return 1;
+}
+
+void head_is_ours(struct thread *t, int fd)
+{
+	connection_of(t, fd)->flags |= FLAG_OURS;
 }
 
 /* ---- answers ---- */
@@ -154,6 +161,7 @@ static ssize_t input(struct thread *t, int fd, uint8_t *bytes, size_t len)
 	struct connection *c = connection_of(t, fd);
 	struct http_head head;
 	struct err e = ERR_INIT;
+	struct thread *home;
 	int rc;
 
 	http_head_init(&head, t->engine->settings.head_max_bytes);
@@ -164,7 +172,15 @@ static ssize_t input(struct thread *t, int fd, uint8_t *bytes, size_t len)
 		return 0;
 	if (c->route == ROUTE_NONE)
 		return refuse(t, fd, 404, "", "there is no such resource\n");
-	return begin_websocket(t, fd, &head);
+	if (!connection_route(t, fd)->eio)
+		return begin_websocket(t, fd, &head);
+	if (!http_head_has_item(&head, "Upgrade", "websocket"))
+		return polling_begin(t, fd, &head, bytes, len);
+	home = eio_elsewhere(t, &head);
+	if (!home)
+		return begin_websocket(t, fd, &head);
+	connection_move(t, fd, home, bytes, len);
+	return -1;
 }
 
 static void second(struct thread *t, int fd)

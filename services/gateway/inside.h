@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/map.h"
 #include "gateway/addresses.h"
 #include "gateway/engine.h"
 
@@ -40,6 +41,8 @@ struct thread {
 	int *unread; /* those that may have more to be read, for the next iteration */
 	size_t unread_count, unread_capacity;
 	struct list jobs;
+	struct heap timers;
+	struct map *sessions; /* Engine.IO's, by sid; eio.c's own */
 
 	pthread_mutex_t lock; /* of what follows */
 	struct list mail;
@@ -49,7 +52,7 @@ struct thread {
 };
 
 /* The layers, by their kind. */
-extern const struct layer head_layer, websocket_layer;
+extern const struct layer head_layer, websocket_layer, polling_layer;
 
 /* thread.c */
 int thread_start(struct thread **out, struct engine *e, int index, struct err *err);
@@ -64,9 +67,16 @@ void connection_accept(struct thread *t);
 void connection_readable(struct thread *t, int fd);
 void connection_writable(struct thread *t, int fd);
 void connection_second(struct thread *t, int fd);
+const struct layer *connection_layer(const struct connection *c);
+/* Our end is shut: waits for theirs. */
+void connection_linger(struct thread *t, int fd);
+/* What waits on it, made when there is nothing; and thrown away when that is empty. */
+struct pending *connection_pending(struct connection *c);
+void connection_tidy(struct connection *c);
 
 /* head.c: looks at what has come without reading it: 1 ours, 0 wait for more, -1 it is
  * gone from here. */
 int head_peek(struct thread *t, int fd);
+void head_is_ours(struct thread *t, int fd); /* known to be: it was read elsewhere */
 
 #endif

@@ -5,11 +5,15 @@
 #include "gateway/engine.h"
 
 struct websocket_protocol;
+struct eio_protocol;
 
 struct route {
-	const char *path; /* exact: "/ws"; NULL ends the list */
-	const struct websocket_protocol *websocket;
+	const char *path;                           /* exact: "/ws"; NULL ends the list */
+	const struct websocket_protocol *websocket; /* Engine.IO: &eio_socket_protocol */
+	const struct eio_protocol *eio;             /* NULL: plain WebSockets only */
 };
+
+extern const struct websocket_protocol eio_socket_protocol;
 
 #define ROUTES_MAX 16
 #define ROUTE_NONE 255 /* the request's path is none of them */

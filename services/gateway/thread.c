@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/eio_inside.h"
 #include "gateway/inside.h"
 
 #define EVENTS_MAX 256
@@ -77,6 +78,29 @@ static void run_jobs(struct thread *t)
 			continue;
 		list_prepend(&t->jobs, &j->link);
 		return;
+	}
+}
+
+void thread_timer_set(struct thread *t, struct timer *timer, int64_t at_us)
+{
+	heap_remove(&t->timers, &timer->node);
+	heap_push(&t->timers, &timer->node, at_us);
+}
+
+void thread_timer_stop(struct thread *t, struct timer *timer)
+{
+	heap_remove(&t->timers, &timer->node);
+}
+
+static void run_timers(struct thread *t)
+{
+	struct heap_node *n;
+
+	while ((n = heap_peek(&t->timers)) != NULL && n->at <= t->now_us) {
+		struct timer *timer = container_of(n, struct timer, node);
+
+		heap_pop(&t->timers);
+		timer->fn(t, timer);
 	}
 }
 
@@ -172,7 +196,10 @@ static void take_event(struct thread *t, const struct epoll_event *event)
 
 static int timeout_ms(const struct thread *t)
 {
-	int64_t us = t->next_second_us - t->now_us;
+	const struct heap_node *first = heap_peek(&t->timers);
+	int64_t next_us =
+		first && first->at < t->next_second_us ? first->at : t->next_second_us;
+	int64_t us = next_us - t->now_us;
 
 	if (t->unread_count > 0 || !list_empty(&t->jobs) || us <= 0)
 		return 0;
@@ -188,6 +215,7 @@ static void iterate(struct thread *t)
 	for (int i = 0; i < count; i++)
 		take_event(t, &events[i]);
 	read_rest(t);
+	run_timers(t);
 	run_jobs(t);
 	every_second(t);
 }
@@ -203,6 +231,7 @@ static void *run(void *arg)
 		iterate(t);
 	while (t->count > 0)
 		connection_cut(t, t->list[t->count - 1]);
+	eio_stop(t);
 	if (s->thread_end)
 		s->thread_end(s->arg, t, t->its);
 	return NULL;
@@ -229,6 +258,7 @@ static void release(struct thread *t)
 	if (t->event_fd >= 0)
 		close(t->event_fd);
 	pthread_mutex_destroy(&t->lock);
+	heap_release(&t->timers);
 	mem_free(t->list);
 	mem_free(t->unread);
 	mem_free(t);
@@ -245,6 +275,7 @@ int thread_start(struct thread **out, struct engine *e, int index, struct err *e
 	t->now_us = clock_mono_us();
 	t->next_second_us = t->now_us + US_PER_S;
 	list_init(&t->jobs);
+	heap_init(&t->timers);
 	list_init(&t->mail);
 	pthread_mutex_init(&t->lock, NULL);
 	if (open_descriptors(t, err) < 0) {

@@ -4,14 +4,7 @@
  *
  * Every text or binary message comes back as it is, up to 16 MiB; any path. Ends on
  * SIGTERM or SIGINT. */
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "gateway/engine.h"
-#include "gateway/route.h"
+#include "conformance.h"
 #include "gateway/websocket.h"
 
 #define MESSAGE_MAX_BYTES (16 << 20)
@@ -33,50 +26,9 @@ static const struct websocket_protocol protocol = {
 	.message = echo,
 };
 
-/* False: used wrongly. */
-static bool read_port(int argc, char **argv, long *port)
-{
-	char *end;
-
-	if (argc != 3 || strcmp(argv[1], "--port") != 0)
-		return false;
-	*port = strtol(argv[2], &end, 10);
-	return *end == '\0' && *port >= 0 && *port <= 65535;
-}
-
 int main(int argc, char **argv)
 {
-	static const struct route routes[] = {{"/", &protocol}, {NULL, NULL}};
-	struct engine_settings settings = {.threads = 1,
-					   .max_connections = 10000,
-					   .queue_max_bytes = 64 << 20,
-					   .handshake_s = 10,
-					   .head_max_bytes = HTTP_HEAD_MAX_DEFAULT,
-					   .routes = routes};
-	struct err e = ERR_INIT;
-	struct engine *engine;
-	char listen[64];
-	sigset_t ends;
-	long port;
-	int number;
+	static const struct route routes[] = {{"/", &protocol, NULL}, {NULL, NULL, NULL}};
 
-	if (!read_port(argc, argv, &port)) {
-		fprintf(stderr, "usage: conformance-ws --port P\n");
-		return 2;
-	}
-	sigemptyset(&ends);
-	sigaddset(&ends, SIGTERM);
-	sigaddset(&ends, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &ends, NULL);
-	snprintf(listen, sizeof(listen), "127.0.0.1:%ld", port);
-	settings.listen = listen;
-	if (engine_start(&engine, &settings, &e) < 0) {
-		fprintf(stderr, "conformance-ws: %s\n", e.text);
-		return 1;
-	}
-	printf("%s\n", engine_address(engine));
-	fflush(stdout);
-	sigwait(&ends, &number);
-	engine_stop(engine);
-	return 0;
+	return conformance_main("conformance-ws", routes, argc, argv);
 }

@@ -1,0 +1,49 @@
+/* The inside of an Engine.IO session, for eio.c (the session), eio_socket.c (its
+ * WebSocket) and polling.c (its polls). */
+#ifndef PAYBELL_GATEWAY_EIO_INSIDE_H
+#define PAYBELL_GATEWAY_EIO_INSIDE_H
+
+#include "gateway/eio.h"
+#include "wire/engineio.h"
+
+/* What waits for a poll. */
+struct eio_waiting {
+	struct list link;
+	struct message message; /* its frame referenced */
+	bool binary;
+};
+
+struct eio {
+	const struct eio_protocol *protocol;
+	void *user;
+	char sid[EIO_SID_SIZE];
+	int socket;  /* the WebSocket that carries it; -1: polls do */
+	int probing; /* a WebSocket that asks to; -1 */
+	int poll;    /* a GET that waits for an answer; -1 */
+	struct list waiting;
+	size_t waiting_bytes;
+	struct timer timer; /* for the next ping, or for the pong */
+	bool asked;         /* a ping is under way */
+};
+
+/* The other thread that has the session which this request names; NULL: none. */
+struct thread *eio_elsewhere(struct thread *t, const struct http_head *head);
+struct eio *eio_find(struct thread *t, const char *sid); /* here; NULL */
+
+/* A new one on this thread, not opened yet. */
+struct eio *eio_new(struct thread *t, const struct eio_protocol *protocol);
+/* Its transport is there: the open packet is told, then the protocol. False: gone. */
+bool eio_begin(struct thread *t, struct eio *e, bool may_upgrade);
+/* One packet from the client. False: gone. */
+bool eio_take(struct thread *t, struct eio *e, const struct engineio_packet *p);
+/* Ends it: transports are closed, the protocol is told. */
+void eio_end(struct thread *t, struct eio *e);
+
+/* The thread ends: so do its sessions. */
+void eio_stop(struct thread *t);
+
+/* polling.c: answers the poll with what waits. */
+void polling_answer(struct thread *t, struct eio *e);
+void polling_close(struct thread *t, struct eio *e); /* with a close packet */
+
+#endif
