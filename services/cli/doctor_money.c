@@ -222,7 +222,7 @@ void doctor_money_account(struct doctor_money *m, const struct proof_account *ro
 	check_row(m, row);
 	if (a != NULL)
 		a->has_row = true;
-	if (row->last_event > head)
+	if (row->last_event > head || !row->has_event)
 		return;
 	if (a == NULL || row->last_event != a->last_event)
 		found(m, "account %s %s: its newest event is %lld, and not %lld",

@@ -133,7 +133,10 @@ static int open_audit(struct look *l, struct err *e)
 		.redis = l->ask.redis,
 		.bus = &l->doctor->bus,
 		.store = &l->doctor->store,
-		.log_wait_ms = AUDIT_LOG_WAIT_MS,
+		/* Where nobody takes the records in there is nothing to wait for. */
+		.log_wait_ms = l->doctor->checks[DOCTOR_LOG].count > 0
+				       ? LOOK_AGAIN_MS
+				       : AUDIT_LOG_WAIT_MS,
 		.fn = on_audited,
 		.arg = l,
 	};
@@ -158,9 +161,12 @@ static void audit_once(struct look *l)
 /* After a wipe the backend is back within a second. */
 static void audit_channel(struct look *l)
 {
+	bool good = l->doctor->checks[DOCTOR_CURSORS].count == 0;
+
 	audit_once(l);
-	for (int i = 1;
-	     i < AUDITS_MAX && (l->why == ERR_CONFLICT || l->why == ERR_NOT_FOUND); i++) {
+	for (int i = 1; good && i < AUDITS_MAX &&
+			(l->why == ERR_CONFLICT || l->why == ERR_NOT_FOUND);
+	     i++) {
 		ask_pause(&l->ask, AUDIT_AGAIN_MS);
 		l->doctor->checks[DOCTOR_PLACED].failed[0] = '\0';
 		audit_once(l);
@@ -170,8 +176,13 @@ static void audit_channel(struct look *l)
 static void check_placed(struct look *l)
 {
 	struct doctor *d = l->doctor;
+	struct err e = ERR_INIT;
 
-	for (int i = 0; i < d->channel_count; i++) {
+	if (open_audit(l, &e) < 0) {
+		doctor_failed(d, DOCTOR_PLACED, &e);
+		return;
+	}
+	for (int i = 0; i < d->channel_count && l->why != ERR_TIMEOUT; i++) {
 		l->channel = &d->channels[i];
 		audit_channel(l);
 	}
@@ -298,13 +309,13 @@ static int check_log(struct look *l, struct err *e)
 {
 	struct doctor *d = l->doctor;
 	const char *log = d->bus.attempts_log.text;
-	int64_t records, idle_ms = INT64_MAX;
+	int64_t entries, idle_ms = INT64_MAX;
 
 	if (ask_length(l, log, e) < 0)
 		return -1;
-	records = l->number;
+	entries = l->number;
 	doctor_summary(d, DOCTOR_LOG, "attempt records are taken in");
-	if (records == 0)
+	if (entries == 0)
 		return 0;
 	if (ask_consumers(l, log, BUS_GROUP_BACKEND, e) < 0)
 		return -1;
@@ -312,12 +323,14 @@ static int check_log(struct look *l, struct err *e)
 		idle_ms = l->idle_ms[i] < idle_ms ? l->idle_ms[i] : idle_ms;
 	if (l->count == 0)
 		doctor_found(d, DOCTOR_LOG,
-			     "%lld attempt records, and no backend has asked for them",
-			     (long long)records);
+			     "%lld entries with attempt records, and no backend has "
+			     "asked for them",
+			     (long long)entries);
 	else if (idle_ms > BACKEND_IDLE_MS)
-		doctor_found(d, DOCTOR_LOG,
-			     "%lld attempt records, and no backend for %lld s",
-			     (long long)records, (long long)idle_ms / 1000);
+		doctor_found(
+			d, DOCTOR_LOG,
+			"%lld entries with attempt records, and no backend for %lld s",
+			(long long)entries, (long long)idle_ms / 1000);
 	return 0;
 }
 
@@ -433,9 +446,9 @@ static void settle(struct look *l, enum doctor_check check, check_fn *fn)
 static void check_all(struct look *l)
 {
 	settle(l, DOCTOR_CURSORS, check_cursors);
+	settle(l, DOCTOR_LOG, check_log);
 	check_placed(l);
 	settle(l, DOCTOR_WORKERS, check_workers);
-	settle(l, DOCTOR_LOG, check_log);
 	settle(l, DOCTOR_PENDING, check_pending);
 }
 
@@ -445,8 +458,7 @@ void doctor_redis(struct doctor *d)
 	struct err e = ERR_INIT;
 
 	l->doctor = d;
-	if (ask_open(&l->ask, d->cli, "paybell-doctor", &e) == 0 &&
-	    open_audit(l, &e) == 0) {
+	if (ask_open(&l->ask, d->cli, "paybell-doctor", &e) == 0) {
 		check_all(l);
 	} else {
 		for (int i = DOCTOR_PLACED; i < DOCTOR_CHECKS; i++)
