@@ -65,6 +65,19 @@ START_TEST(a_large_set_with_strays_everywhere_is_exact)
 }
 END_TEST
 
+START_TEST(a_cursor_is_read_and_told_apart_from_others)
+{
+	ck_assert_int_eq(cursor_read("abc:17", "abc"), 17);
+	ck_assert_int_eq(cursor_read("abc:0", "abc"), 0);
+	ck_assert_int_eq(cursor_read("", "abc"), CURSOR_MISSING);
+	ck_assert_int_eq(cursor_read("abd:17", "abc"), CURSOR_FOREIGN);
+	ck_assert_int_eq(cursor_read("abcd:17", "abc"), CURSOR_FOREIGN);
+	ck_assert_int_eq(cursor_read("abc", "abc"), CURSOR_FOREIGN);
+	ck_assert_int_eq(cursor_read("abc:-1", "abc"), CURSOR_FOREIGN);
+	ck_assert_int_eq(cursor_read("abc:x", "abc"), CURSOR_FOREIGN);
+}
+END_TEST
+
 /* ---- a ledger, a Redis, an audit ---- */
 
 static struct ledger_fixture f;
