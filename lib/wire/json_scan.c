@@ -330,3 +330,24 @@ bool json_scan_is(struct slice raw, const char *text)
 
 	return json_scan_text(raw, said, sizeof(said)) == 0 && strcmp(said, text) == 0;
 }
+
+bool json_scan_member(struct slice json, const char *name, struct slice *raw)
+{
+	enum json_scan_kind kind;
+	bool found = false, wanted = false;
+	struct json_scan s;
+	struct slice token;
+
+	json_scan_init(&s, json);
+	while ((kind = json_scan_next(&s, &token)) != JSON_SCAN_END) {
+		if (kind == JSON_SCAN_BAD)
+			return false;
+		if (wanted) {
+			*raw = token;
+			found = true;
+		}
+		wanted = kind == JSON_SCAN_KEY && s.depth == 1 &&
+			 json_scan_is(token, name);
+	}
+	return found;
+}

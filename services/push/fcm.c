@@ -6,6 +6,7 @@
 #include "base/money.h"
 #include "push/access_token.h"
 #include "wire/json.h"
+#include "wire/json_scan.h"
 
 #define URL_SIZE 768
 
@@ -158,7 +159,6 @@ static int fcm_build(void *state, const struct message *m, struct transfer_reque
  * {"error":{"status":…,"details":[{"errorCode":…}]}}:
  * https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode */
 struct answer {
-	char name[PROVIDER_ID_MAX + 1];
 	char error[64];
 };
 
@@ -178,6 +178,16 @@ static void read_error(struct answer *a, struct json_t *error, struct problem *p
 	}
 }
 
+/* Of a message that was taken, which most are: looked up where it lies. */
+static void read_name(char *name, size_t size, const struct transfer_result *result)
+{
+	struct slice body = {result->body, result->body_len}, raw;
+
+	name[0] = '\0';
+	if (json_scan_member(body, "name", &raw) && raw.at[0] == '"')
+		json_scan_text(raw, name, size);
+}
+
 static void read_answer(struct answer *a, const struct transfer_result *result)
 {
 	struct err ignored = ERR_INIT;
@@ -185,11 +195,10 @@ static void read_answer(struct answer *a, const struct transfer_result *result)
 	struct json_reader r;
 	struct json_t *root = json_read(result->body, result->body_len, &ignored);
 
-	*a = (struct answer){.name = ""};
+	*a = (struct answer){.error = ""};
 	if (!root)
 		return;
 	json_reader_init(&r, root, "", &p);
-	json_get_text(&r, "name", false, a->name, sizeof(a->name));
 	if (json_has(&r, "error"))
 		read_error(a, json_get_value(&r, "error", false), &p);
 	json_free(root);
@@ -234,15 +243,12 @@ static void judge_refusal(struct fcm *f, const struct transfer_result *result,
 static void fcm_judge(void *state, const struct transfer_result *result,
 		      struct verdict *v)
 {
-	struct answer a;
-
 	if (result->status != 200) {
 		judge_refusal(state, result, v);
 		return;
 	}
-	read_answer(&a, result);
 	v->status = ATTEMPT_DELIVERED;
-	memcpy(v->provider_id, a.name, sizeof(v->provider_id));
+	read_name(v->provider_id, sizeof(v->provider_id), result);
 }
 
 /* FCM takes 4,096 bytes of notification and data together. */

@@ -5,6 +5,7 @@
 
 #include "wire/form.h"
 #include "wire/json.h"
+#include "wire/json_scan.h"
 
 #define URL_SIZE 768
 
@@ -97,29 +98,31 @@ static int twilio_build(void *state, const struct message *m, struct transfer_re
 	return 0;
 }
 
-/* What the answer says: the message's SID, or Twilio's error number. */
-struct answer {
-	char sid[PROVIDER_ID_MAX + 1];
-	int64_t error;
-};
+/* The SID of a message that was taken, which most are: looked up where it lies. */
+static void read_sid(char *sid, size_t size, const struct transfer_result *result)
+{
+	struct slice body = {result->body, result->body_len}, raw;
 
-static void read_answer(struct answer *a, const struct transfer_result *result)
+	sid[0] = '\0';
+	if (json_scan_member(body, "sid", &raw) && raw.at[0] == '"')
+		json_scan_text(raw, sid, size);
+}
+
+/* Twilio's error number; 0 when it says none. */
+static int64_t read_error(const struct transfer_result *result)
 {
 	struct err ignored = ERR_INIT;
 	struct problem p;
 	struct json_reader r;
-	struct json_t *root;
+	struct json_t *root = json_read(result->body, result->body_len, &ignored);
+	int64_t error = 0;
 
-	*a = (struct answer){.error = 0};
-	root = json_read(result->body, result->body_len, &ignored);
 	if (!root)
-		return;
+		return 0;
 	json_reader_init(&r, root, "", &p);
-	if (result->status / 100 == 2)
-		json_get_text(&r, "sid", false, a->sid, sizeof(a->sid));
-	else
-		json_get_int(&r, "code", false, 0, INT32_MAX, &a->error);
+	json_get_int(&r, "code", false, 0, INT32_MAX, &error);
 	json_free(root);
+	return error;
 }
 
 /* https://www.twilio.com/docs/api/errors: numbers that say that this number gets nothing,
@@ -157,12 +160,9 @@ static enum attempt_reason passing_reason(int status)
 static void twilio_judge(void *state, const struct transfer_result *result,
 			 struct verdict *v)
 {
-	struct answer a;
-
-	read_answer(&a, result);
 	if (result->status / 100 == 2) {
 		v->status = ATTEMPT_DELIVERED;
-		memcpy(v->provider_id, a.sid, sizeof(v->provider_id));
+		read_sid(v->provider_id, sizeof(v->provider_id), result);
 		return;
 	}
 	v->status = ATTEMPT_RETRYING;
@@ -170,7 +170,8 @@ static void twilio_judge(void *state, const struct transfer_result *result,
 	if (v->reason != REASON_NONE)
 		return;
 	v->status = ATTEMPT_FAILED;
-	v->reason = is_bad_number(a.error) ? REASON_BAD_ADDRESS : REASON_REJECTED;
+	v->reason =
+		is_bad_number(read_error(result)) ? REASON_BAD_ADDRESS : REASON_REJECTED;
 }
 
 static bool twilio_retry_ambiguous(const void *state)
