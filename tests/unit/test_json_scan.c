@@ -178,6 +178,34 @@ static const struct {
 	{"\"\\udf89\"", NULL},
 };
 
+START_TEST(a_member_is_found_at_the_top_and_nowhere_else)
+{
+	static const struct {
+		const char *json, *raw; /* NULL: none */
+	} cases[] = {
+		{"{\"name\":\"a\"}", "\"a\""},
+		{" { \"x\" : [ {\"name\":1} ] , \"name\" : \"b\" } ", "\"b\""},
+		{"{\"name\":1,\"name\":2}", "2"},
+		{"{\"n\\u0061me\":3}", "3"},
+		{"{\"x\":{\"name\":1}}", NULL},
+		{"[\"name\",1]", NULL},
+		{"{\"x\":\"name\"}", NULL},
+		{"{\"name\":1", NULL},
+		{"{\"name\":1}x", NULL},
+		{"", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct slice raw = {NULL, 0};
+		bool found = json_scan_member(slice_of(cases[i].json), "name", &raw);
+
+		ck_assert_msg(found == (cases[i].raw != NULL), "%s", cases[i].json);
+		if (found)
+			ck_assert_msg(slice_is(raw, cases[i].raw), "%s", cases[i].json);
+	}
+}
+END_TEST
+
 START_TEST(a_text_comes_without_its_escapes_or_not_at_all)
 {
 	size_t len = strlen(texts[_i].raw);
@@ -203,6 +231,7 @@ Suite *json_scan_suite(void)
 	tcase_add_test(c, a_raw_nul_ends_nothing);
 	tcase_add_test(c, sixty_four_levels_are_the_limit);
 	tcase_add_test(c, values_are_taken_off_one_by_one);
+	tcase_add_test(c, a_member_is_found_at_the_top_and_nowhere_else);
 	tcase_add_loop_test(c, a_text_comes_without_its_escapes_or_not_at_all, 0,
 			    sizeof(texts) / sizeof(texts[0]));
 	suite_add_tcase(s, c);
