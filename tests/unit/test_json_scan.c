@@ -182,7 +182,7 @@ START_TEST(a_member_is_found_at_the_top_and_nowhere_else)
 {
 	static const struct {
 		const char *json, *raw; /* NULL: none */
-	} cases[] = {
+	} members[] = {
 		{"{\"name\":\"a\"}", "\"a\""},
 		{" { \"x\" : [ {\"name\":1} ] , \"name\" : \"b\" } ", "\"b\""},
 		{"{\"name\":1,\"name\":2}", "2"},
@@ -195,13 +195,14 @@ START_TEST(a_member_is_found_at_the_top_and_nowhere_else)
 		{"", NULL},
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		struct slice raw = {NULL, 0};
-		bool found = json_scan_member(slice_of(cases[i].json), "name", &raw);
+		bool found = json_scan_member(slice_of(members[i].json), "name", &raw);
 
-		ck_assert_msg(found == (cases[i].raw != NULL), "%s", cases[i].json);
+		ck_assert_msg(found == (members[i].raw != NULL), "%s", members[i].json);
 		if (found)
-			ck_assert_msg(slice_is(raw, cases[i].raw), "%s", cases[i].json);
+			ck_assert_msg(slice_is(raw, members[i].raw), "%s",
+				      members[i].json);
 	}
 }
 END_TEST
