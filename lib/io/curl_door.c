@@ -3,6 +3,9 @@
  * epoll_ctl. What is started goes in a task at the end of the iteration, once for
  * everything that was started in it.
  *
+ * Only a connection that has come about is kept like that: before, curl 7.88 closes its
+ * socket without calling on_close_socket(), and libuv ends the process when it finds out.
+ *
  * A resolver's thread that hangs outlives its transfer (CURLOPT_QUICK_EXIT), instead of
  * blocking the loop until it ends. */
 #include "io/curl_door.h"
@@ -94,7 +97,7 @@ void *curl_door_handle(struct curl_door *t, struct curl_owner *owner)
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https,smtp,smtps");
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, owner);
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, t);
 	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
@@ -137,14 +140,12 @@ void curl_door_say(char *out, size_t size, void *easy, int code)
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose,
 				    struct curl_sockaddr *address)
 {
-	struct curl_door *t = arg;
+	struct curl_owner *owner = arg;
 	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
 			address->protocol);
 
-	if (fd < 0)
-		return CURL_SOCKET_BAD;
-	watches_keep(t->watches, fd);
-	return fd;
+	owner->connected = false;
+	return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
 static int on_close_socket(void *arg, curl_socket_t fd)
@@ -196,12 +197,16 @@ static void on_event(void *arg, int fd, int events)
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *ignored)
 {
 	struct curl_door *t = arg;
+	struct curl_owner *owner = NULL;
 	int events = 0;
 
 	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
 		events |= LOOP_READ;
 	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
 		events |= LOOP_WRITE;
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
+	if (events != 0 && owner != NULL && owner->connected)
+		watches_keep(t->watches, fd);
 	watches_want(t->watches, fd, events);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #ifndef PAYBELL_IO_CURL_DOOR_H
 #define PAYBELL_IO_CURL_DOOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "io/loop.h"
@@ -21,6 +22,7 @@ void curl_door_free(struct curl_door *t); /* its handles before */
  * with curl's code. The handle is still to be stopped then. */
 struct curl_owner {
 	void (*ended)(struct curl_owner *owner, int code);
+	bool connected; /* set by the owner when curl is about to send */
 };
 
 /* With every option that is the same for all. The caller's, goes with

@@ -248,6 +248,7 @@ static int on_attempt(void *arg, char *remote, char *local, int remote_port,
 	struct exchange *x = arg;
 	long written = 0;
 
+	x->owner.connected = true;
 	if (x->attempts++ == 0 || x->repeatable)
 		return CURL_PREREQFUNC_OK;
 	curl_easy_getinfo(x->easy, CURLINFO_REQUEST_SIZE, &written);

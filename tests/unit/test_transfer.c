@@ -1,8 +1,11 @@
 #include <check.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -271,6 +274,51 @@ START_TEST(nobody_there_is_no_connect)
 	ck_assert_int_eq(results[0].outcome, TRANSFER_NO_CONNECT);
 	ck_assert_int_eq(results[0].status, 0);
 	ck_assert_ptr_nonnull(strstr(results[0].text, "refused"));
+}
+END_TEST
+
+/* A listener whose queue is full: the kernel answers no SYN more. */
+static int deaf_listener(int fds[4], int *port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, len), 0);
+	ck_assert_int_eq(listen(fd, 0), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	*port = ntohs(address.sin_port);
+	for (int i = 0; i < 4; i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		connect(fds[i], (struct sockaddr *)&address, len);
+	}
+	return fd;
+}
+
+START_TEST(a_connection_that_does_not_come_about_ends_in_time_and_harms_nobody)
+{
+	static const struct play script[] = {BEFORE("[x]"), {PLAY_END, NULL, 0}};
+	struct transfer_request request;
+	int fds[4], port, listener = deaf_listener(fds, &port);
+	char url[64];
+
+	begin((const struct play *const[]){script, NULL});
+	request = post("[x]");
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", port);
+	request.url = url;
+	request.connect_timeout_ms = 100;
+	for (int i = 0; i < 3; i++)
+		start(request);
+	await(3);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(results[i].outcome, TRANSFER_NO_CONNECT);
+	start(post("[x]"));
+	await(1);
+	ck_assert_int_eq(results[3].status, 200);
+	for (int i = 0; i < 4; i++)
+		close(fds[i]);
+	close(listener);
 }
 END_TEST
 
@@ -665,6 +713,9 @@ Suite *transfer_suite(void)
 	tcase_add_checked_fixture(faults, set_up, tear_down);
 	tcase_set_timeout(faults, 20);
 	tcase_add_test(faults, nobody_there_is_no_connect);
+	tcase_add_test(
+		faults,
+		a_connection_that_does_not_come_about_ends_in_time_and_harms_nobody);
 	tcase_add_test(faults, a_name_that_is_not_is_no_connect);
 	tcase_add_test(faults, a_server_that_never_answers_leaves_it_open);
 	tcase_add_test(faults, an_end_in_the_middle_of_the_answer_leaves_it_open);
