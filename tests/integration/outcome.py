@@ -3,7 +3,7 @@ import os
 import secrets
 import sys
 
-from harness import ROOT, WORKERS, wait_until
+from harness import ROOT, WORKERS, http_call, wait_until
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "crash"))
 
@@ -22,6 +22,14 @@ def wait_all_ended(suite, database, timeout=90):
     want = {name: database.head() for name in WORKERS}
     wait_until(lambda: database.ended_by_channel() == want, timeout, f"the end of {want}")
     wait_until(lambda: not any(suite.redis("XLEN", stream) for stream in STREAMS), 10, "empty streams")
+
+
+def found_by_sweep(suite):
+    """Deliveries that had to be fed again because nothing else would have brought them."""
+    text = http_call(suite.addresses["backend"]["admin"], "GET", "/metrics").body.decode()
+    found = [line.split()[-1] for line in text.splitlines() if line.startswith("paybell_sweep_refed_total{")]
+    assert len(found) == len(WORKERS), found
+    return sum(map(int, found))
 
 
 def assert_delivered(suite, database, repeats=0):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from harness import WORKERS, Redis, wait_until
-from outcome import assert_delivered, payment, wait_all_ended
+from outcome import assert_delivered, found_by_sweep, payment, wait_all_ended
 from paying import fill, load, load_result, load_start, pay_options
 
 PEOPLE = 50
@@ -76,6 +76,7 @@ def test_a_full_redis_costs_no_payment_and_goes_on_when_there_is_room_again(redi
         redis_suite.redis("CONFIG", "SET", "maxmemory", "0")
     wait_all_ended(redis_suite, database)
     assert_delivered(redis_suite, database)
+    assert found_by_sweep(redis_suite) == 0
 
 
 def test_a_redis_that_lost_its_last_seconds_loses_no_message_and_repeats_none_that_had_ended(redis_suite, database):
@@ -94,6 +95,7 @@ def test_a_redis_that_lost_its_last_seconds_loses_no_message_and_repeats_none_th
     pay(redis_suite, 10)
     wait_all_ended(redis_suite, database)
     assert_delivered(redis_suite, database)
+    assert found_by_sweep(redis_suite) == 0
 
 
 @pytest.mark.parametrize("command", ["FLUSHALL", "FLUSHDB"])
@@ -108,6 +110,7 @@ def test_a_redis_wiped_under_live_connections_is_filled_again(redis_suite, datab
     admin.close()
     wait_all_ended(redis_suite, database)
     assert_delivered(redis_suite, database, repeats=None)
+    assert found_by_sweep(redis_suite) == 0
 
 
 def test_connections_that_are_cut_again_and_again_lose_and_repeat_nothing(redis_suite, database):
@@ -119,6 +122,7 @@ def test_connections_that_are_cut_again_and_again_lose_and_repeat_nothing(redis_
     admin.close()
     wait_all_ended(redis_suite, database)
     assert_delivered(redis_suite, database)
+    assert found_by_sweep(redis_suite) == 0
 
 
 def client_id(admin, name):
@@ -143,6 +147,7 @@ def test_acknowledgements_that_are_lost_with_their_connection_are_made_good(redi
     admin.close()
     wait_all_ended(redis_suite, database)
     assert_delivered(redis_suite, database)
+    assert found_by_sweep(redis_suite) == 0
 
 
 def test_scripts_that_are_flushed_are_loaded_again(redis_suite, database):
@@ -151,6 +156,7 @@ def test_scripts_that_are_flushed_are_loaded_again(redis_suite, database):
             redis_suite.redis("SCRIPT", "FLUSH")
     wait_all_ended(redis_suite, database)
     assert_delivered(redis_suite, database)
+    assert found_by_sweep(redis_suite) == 0
 
 
 def test_a_group_that_is_destroyed_is_made_again(redis_suite, database):
@@ -161,6 +167,7 @@ def test_a_group_that_is_destroyed_is_made_again(redis_suite, database):
             redis_suite.redis("XGROUP", "DESTROY", "attempts:log", "backend")
     wait_all_ended(redis_suite, database)
     assert_delivered(redis_suite, database)
+    assert found_by_sweep(redis_suite) == 0
 
 
 def test_a_stream_that_is_deleted_is_filled_again_by_the_sweep(redis_suite, database):
@@ -172,6 +179,7 @@ def test_a_stream_that_is_deleted_is_filled_again_by_the_sweep(redis_suite, data
     redis_suite.fault("sms")
     wait_all_ended(redis_suite, database)
     assert_delivered(redis_suite, database, repeats=None)
+    assert found_by_sweep(redis_suite) > 0
 
 
 def test_a_redis_frozen_for_five_seconds_costs_no_payment(redis_suite, database):
@@ -185,6 +193,7 @@ def test_a_redis_frozen_for_five_seconds_costs_no_payment(redis_suite, database)
         assert database.transactions() > before + 300
     wait_all_ended(redis_suite, database)
     assert_delivered(redis_suite, database)
+    assert found_by_sweep(redis_suite) == 0
 
 
 def test_a_worker_that_is_away_costs_no_more_than_its_streams_bound(bare, database):
@@ -244,3 +253,4 @@ def test_a_key_of_a_wrong_type_is_loud_costs_the_others_nothing_and_heals(redis_
     redis_suite.redis("DEL", "queue:push")
     wait_all_ended(redis_suite, database)
     assert_delivered(redis_suite, database)
+    assert found_by_sweep(redis_suite) == 0
