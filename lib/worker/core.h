@@ -186,6 +186,8 @@ struct delivery *delivery_new(struct worker *w, int64_t sequence, const char *en
 struct delivery *delivery_find(struct worker *w, int64_t sequence);
 /* The delivery as it is read from the database; takes r. */
 void delivery_describe(struct delivery *d, struct recipient *r);
+/* When its message came into the world: what it expires after. */
+int64_t delivery_born_us(const struct recipient *r);
 void delivery_granted(struct worker *w, struct delivery *d);
 void delivery_park(struct worker *w, struct delivery *d, int64_t wait_ms);
 /* Ends it here: *a is the last record (NULL: acknowledged unsent). */

@@ -58,12 +58,17 @@ struct delivery *delivery_new(struct worker *w, int64_t sequence, const char *en
 	return d;
 }
 
+int64_t delivery_born_us(const struct recipient *r)
+{
+	return r->replayed_us > r->event.time_us ? r->replayed_us : r->event.time_us;
+}
+
 void delivery_describe(struct delivery *d, struct recipient *r)
 {
 	d->recipient = r;
 	d->read_us = clock_mono_us();
 	d->event_us = r->event.time_us;
-	d->born_us = r->replayed_us > d->event_us ? r->replayed_us : d->event_us;
+	d->born_us = delivery_born_us(r);
 	mem_copy_text(d->event_id, sizeof(d->event_id), r->event.id);
 	mem_copy_text(d->user_id, sizeof(d->user_id), r->event.user_id);
 	d->attempt = r->attempts;

@@ -102,7 +102,9 @@ static void take_again(struct worker *w, struct delivery *d, const struct entry 
 static void suppress(struct worker *w, const struct entry *en, const struct recipient *r,
 		     enum attempt_reason reason)
 {
-	struct delivery d = {.sequence = en->sequence, .late = en->claimed || en->replay};
+	struct delivery d = {.sequence = en->sequence,
+			     .born_us = delivery_born_us(r),
+			     .late = en->claimed || en->replay};
 	struct attempt a;
 
 	mem_copy_text(d.event_id, sizeof(d.event_id), r->event.id);

@@ -39,12 +39,21 @@ static void finish(struct round *r);
 
 /* ---- records ---- */
 
+/* Not before the event, or the replay that asked for it, whatever the clock does: what
+ * began before a replay says nothing about it. */
+static int64_t starts_at_us(const struct delivery *d)
+{
+	int64_t now_us = clock_utc_us();
+
+	return now_us > d->born_us ? now_us : d->born_us;
+}
+
 void round_describe(const struct worker *w, const struct delivery *d, struct attempt *a)
 {
 	*a = (struct attempt){.sequence = d->sequence,
 			      .attempt = d->attempt,
 			      .late = d->late,
-			      .started_us = clock_utc_us()};
+			      .started_us = starts_at_us(d)};
 	mem_copy_text(a->event_id, sizeof(a->event_id), d->event_id);
 	mem_copy_text(a->user_id, sizeof(a->user_id), d->user_id);
 	mem_copy_text(a->channel, sizeof(a->channel), w->transport->channel);
@@ -339,7 +348,7 @@ static void send_target(struct target *t, struct message *m)
 	struct err e = ERR_INIT;
 	struct log_quote q;
 
-	t->started_us = clock_utc_us();
+	t->started_us = starts_at_us(t->round->delivery);
 	make_key(w, m);
 	buf_clear(&w->scratch);
 	if (w->transport->build(w->state, m, &request, &w->scratch, &e) == 0 &&
@@ -482,7 +491,7 @@ void round_start(struct worker *w, struct delivery *d)
 		r->worker = w;
 		r->delivery = d;
 		r->probe = probe;
-		r->started_us = clock_utc_us();
+		r->started_us = starts_at_us(d);
 		r->started_mono_us = clock_mono_us();
 		send_all(r, to, &m);
 	}
