@@ -12,6 +12,7 @@ import tempfile
 import time
 
 from drain import part_drain
+from faults import part_faults
 from stand import (BIN, BODY, TESTS, WORKERS, arrivals, deliver_latency, installation, load, load_argv, metric, ms, percentile, row,
                    run_json, say, wait_until)
 
@@ -179,7 +180,7 @@ def part_isolation(rate=500, seconds=5, rounds=5):
 
 
 PARTS = {"payments": part_payments, "everything": part_everything, "pace": part_pace, "latency": part_latency,
-         "isolation": part_isolation, "drain": part_drain}
+         "isolation": part_isolation, "drain": part_drain, "faults": part_faults}
 
 
 def main():
