@@ -4,6 +4,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,17 @@ void digest_sha256(uint8_t out[SHA256_BYTES], const struct digest_part *parts)
 		abort();
 	}
 	EVP_MD_CTX_free(ctx);
+}
+
+void digest_hmac_sha256(uint8_t out[SHA256_BYTES], const void *key, size_t key_len,
+			const void *bytes, size_t len)
+{
+	unsigned int size;
+
+	if (HMAC(sha256(), key, (int)key_len, bytes, len, out, &size) == NULL) {
+		log_error("digest.unusable", "library=libcrypto");
+		abort();
+	}
 }
 
 void digest_sha1_base64(char out[DIGEST_SHA1_BASE64_SIZE], const void *bytes, size_t len)

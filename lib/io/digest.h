@@ -1,4 +1,5 @@
-/* SHA-256, comparing in constant time, hex and base64url: libcrypto behind one door.
+/* SHA-256, alone and with a key (HMAC), comparing in constant time, hex and base64url:
+ * libcrypto behind one door.
  *
  * Any thread; nothing is kept. Out of memory aborts. FIPS 180-4, RFC 4648. */
 #ifndef PAYBELL_IO_DIGEST_H
@@ -19,6 +20,10 @@ struct digest_part {
 	size_t len;
 };
 void digest_sha256(uint8_t out[SHA256_BYTES], const struct digest_part *parts);
+
+/* RFC 2104: only who has the key can make it. */
+void digest_hmac_sha256(uint8_t out[SHA256_BYTES], const void *key, size_t key_len,
+			const void *bytes, size_t len);
 
 bool digest_equal(const void *a, const void *b, size_t len); /* constant time */
 

@@ -11,6 +11,7 @@
 #include "gateway/local.h"
 #include "gateway/plain.h"
 #include "gateway/route.h"
+#include "gateway/sio_live.h"
 #include "gateway/tally.h"
 
 #define DRAIN_POLL_MS 20
@@ -28,6 +29,7 @@ struct gateway {
 
 static const struct route routes[] = {
 	{"/ws", &plain_protocol, NULL},
+	{"/socket.io/", &eio_socket_protocol, &sio_live_protocol},
 	{NULL, NULL, NULL},
 };
 
@@ -89,6 +91,7 @@ static void thread_begin(void *arg, struct thread *t, void **its)
 
 	l->shared = &g->shared;
 	l->room = room_new();
+	list_init(&l->socketio);
 	*its = l;
 }
 
@@ -199,6 +202,7 @@ struct drain_letter {
 static void on_drain(struct thread *t, struct letter *l)
 {
 	plain_drain(t);
+	sio_live_drain(t);
 	mem_free(container_of(l, struct drain_letter, letter));
 }
 

@@ -2,6 +2,7 @@
 #ifndef PAYBELL_GATEWAY_LOCAL_H
 #define PAYBELL_GATEWAY_LOCAL_H
 
+#include "base/list.h"
 #include "gateway/access.h"
 #include "gateway/past.h"
 
@@ -18,6 +19,7 @@ struct shared {
 struct local {
 	struct shared *shared;
 	struct room *room;
+	struct list socketio; /* sio_live.c's sessions */
 };
 
 #endif

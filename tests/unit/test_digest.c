@@ -35,6 +35,20 @@ START_TEST(parts_are_digested_as_one)
 }
 END_TEST
 
+/* Its test case 2. */
+START_TEST(the_hmac_of_rfc_4231_comes_out)
+{
+	static const char text[] = "what do ya want for nothing?";
+	uint8_t got[SHA256_BYTES], wanted[SHA256_BYTES];
+
+	digest_hmac_sha256(got, "Jefe", 4, text, sizeof(text) - 1);
+	ck_assert_int_eq(digest_parse_hex(wanted, "5bdcc146bf60754e6a042426089575c75a003f"
+						  "089d2739839dec58b964ec3843"),
+			 0);
+	ck_assert_mem_eq(got, wanted, SHA256_BYTES);
+}
+END_TEST
+
 START_TEST(equal_is_every_byte)
 {
 	ck_assert(digest_equal("abc", "abc", 3));
@@ -104,6 +118,7 @@ Suite *digest_suite(void)
 
 	tcase_add_test(sha, the_vectors_of_fips_180_come_out);
 	tcase_add_test(sha, parts_are_digested_as_one);
+	tcase_add_test(sha, the_hmac_of_rfc_4231_comes_out);
 	tcase_add_test(sha, equal_is_every_byte);
 	suite_add_tcase(s, sha);
 	tcase_add_test(texts, hex_that_is_not_a_digest_is_refused);
