@@ -11,6 +11,7 @@ PEOPLE = 20
 NAMES = ("email-a", "email-b", "email-c")
 CLAIM_IDLE_S = 3
 TICK_S = 1
+CLOCKS_US = 2000  # one of two clocks says when it started, the other how long it took
 
 
 @pytest.fixture(params=[{"CONNECTIONS": 4, "WINDOW": 16}])
@@ -64,8 +65,8 @@ def kill_holding(suite, name):
 
 
 def finals(database):
-    return database.rows("SELECT a.sequence, a.worker, a.late, e.id, e.user_id FROM attempts a JOIN events e USING (sequence) "
-                         "WHERE a.channel = 'email' AND a.final = 1")
+    return database.rows("SELECT a.sequence, a.worker, a.late, a.started_us, a.took_us, e.id, e.user_id "
+                         "FROM attempts a JOIN events e USING (sequence) WHERE a.channel = 'email' AND a.final = 1")
 
 
 def shares(database):
@@ -81,9 +82,11 @@ def assert_order(suite, database):
     lanes = {}
     for row in sorted(finals(database), key=lambda row: came[row["id"]]):
         if not row["late"]:
-            lanes.setdefault((row["worker"], row["user_id"]), []).append(row["sequence"])
-    for who, sequences in lanes.items():
-        assert sequences == sorted(sequences), who
+            lanes.setdefault((row["worker"], row["user_id"]), []).append(row)
+    for who, rows in lanes.items():
+        assert [row["sequence"] for row in rows] == sorted(row["sequence"] for row in rows), who
+        for earlier, later in zip(rows, rows[1:]):  # one after the other, so the order is no accident
+            assert later["started_us"] > earlier["started_us"] + earlier["took_us"] - CLOCKS_US, who
     assert len(lanes) > 2 * PEOPLE and max(map(len, lanes.values())) > 5
 
 

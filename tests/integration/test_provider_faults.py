@@ -140,7 +140,7 @@ def test_a_429_waits_as_long_as_told_in_seconds_and_as_a_date(since):
     since.suite.fault("push", status=429, retry_after_s=1, retry_after_date=True)
     since.pay("u0", "u1", "u2")
     for channel in ("sms", "push"):
-        wait_until(lambda c=channel: len(since.attempts(c, "status")) == 3, 10, "first attempts")
+        wait_until(lambda c=channel: len(since.attempts(c, "status")) >= 3, 10, "first attempts")
         since.suite.fault(channel)
     since.wait_ended()
     for channel, least_s, most_s in (("sms", 1, 1.1), ("push", 1, 2.2)):
