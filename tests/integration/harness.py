@@ -229,6 +229,7 @@ class Suite:
 
     def __init__(self, **settings):
         self.folder = tempfile.mkdtemp(prefix="paybell-")
+        self.keep = self.keep_faulty = False  # the folder: in any case, when the end itself went wrong
         self.processes = {}
         self.ended = []
         self.environments = {}  # what a process gets besides its settings
@@ -298,6 +299,8 @@ class Suite:
         settings = {"ADMIN": known.get("admin", "127.0.0.1:0")}
         if name == "backend":
             settings["LISTEN"] = known.get("api", "127.0.0.1:0")
+        if name == "gateway":
+            settings["GATEWAY_LISTEN"] = known.get("ws", "127.0.0.1:0")
         if name == "sandbox":
             settings["SANDBOX_LISTEN"] = known.get("http", "127.0.0.1:0")
             settings["SANDBOX_SMTP"] = known.get("smtp", "127.0.0.1:0")
@@ -384,7 +387,7 @@ class Suite:
         except AssertionError as fault:
             if str(fault) not in faults:
                 faults.append(str(fault))
-        if os.environ.get("PAYBELL_KEEP"):
+        if os.environ.get("PAYBELL_KEEP") or self.keep or (faults and self.keep_faulty):
             print(f"kept: {self.folder}")
         else:
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -10,7 +10,7 @@ import crash  # noqa: E402
 
 
 def test_nothing_is_lost_or_booked_twice_while_everything_is_killed_and_redis_is_wiped():
-    run = crash.Run(crash.options(["--kills", "30", "--seconds", "8", "--rate", "100", "--people", "60", "--wipes", "4",
+    run = crash.Run(crash.options(["--kills", "40", "--seconds", "8", "--rate", "150", "--people", "60", "--wipes", "4",
                                    "--pauses", "2", "--calm", "120"]))
     well = run.go()
     assert well, run.text()
