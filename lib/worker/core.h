@@ -196,6 +196,8 @@ void delivery_end(struct worker *w, struct delivery *d, const struct attempt *a)
 void delivery_forget(struct worker *w, struct delivery *d);
 /* Are there places for more? */
 size_t delivery_room(const struct worker *w);
+/* And for what dead workers have left: there is some when there is none for new ones. */
+size_t delivery_claim_room(const struct worker *w);
 void delivery_set_state(struct worker *w, struct delivery *d, enum delivery_state state);
 void delivery_pump(struct worker *w);
 void delivery_wake_parked(struct worker *w);

@@ -20,6 +20,8 @@
 
 enum {
 	UNCONFIRMED_MAX = 8192, /* outcomes, while Redis is away */
+	CLAIM_WINDOWS = 2, /* a worker that is busy all the time must not leave what the
+			    * dead have held to nobody */
 	RECIPIENTS_WINDOWS = 4, /* as many windows of recipients are kept */
 	ROOM_LOW = 64, /* less room than this, or a quarter of the window, is no room: one
 			* command for each single entry would cost more than it brings */
@@ -198,6 +200,18 @@ size_t delivery_room(const struct worker *w)
 	size_t low = window / 4 < ROOM_LOW ? window / 4 : ROOM_LOW;
 
 	if (active >= window || window - active < low || held >= most)
+		return 0;
+	return window - active < most - held ? window - active : most - held;
+}
+
+size_t delivery_claim_room(const struct worker *w)
+{
+	size_t active = w->states[DELIVERY_LEASING] + w->states[DELIVERY_READY] +
+			w->states[DELIVERY_FLYING];
+	size_t held = map_count(w->held), most = (size_t)w->settings.held_max;
+	size_t window = CLAIM_WINDOWS * (size_t)w->settings.window;
+
+	if (active >= window || held >= most)
 		return 0;
 	return window - active < most - held ? window - active : most - held;
 }

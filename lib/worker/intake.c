@@ -314,7 +314,7 @@ static void on_claimed(void *arg, const struct redisReply *reply, const struct e
 void intake_claim(struct worker *w)
 {
 	struct intake *in = &w->intake;
-	size_t room = delivery_room(w);
+	size_t room = delivery_claim_room(w);
 
 	if (in->mode != INTAKE_NEW || in->claiming || w->draining || w->log_full ||
 	    room == 0)
