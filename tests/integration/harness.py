@@ -293,12 +293,15 @@ class Suite:
         finally:
             client.close()
 
-    def _listening(self, name, as_name):
+    def _listening(self, name, as_name=None):
         """The settings that say where this process listens."""
+        as_name = as_name or name
         known = self.addresses.get(as_name, {})
         settings = {"ADMIN": known.get("admin", "127.0.0.1:0")}
         if name == "backend":
             settings["LISTEN"] = known.get("api", "127.0.0.1:0")
+        if name == "gateway":
+            settings["GATEWAY_LISTEN"] = known.get("ws", "127.0.0.1:0")
         if name == "gateway":
             settings["GATEWAY_LISTEN"] = known.get("ws", "127.0.0.1:0")
         if name == "sandbox":
@@ -312,7 +315,7 @@ class Suite:
         return settings
 
     def start(self, name, wait="working", as_name=None, **settings):
-        """Starts one of SERVICES; waits until it is "up" or "working", or for nothing (None). as_name: what it goes by
+        """Starts one of SERVICES, or the gateway; waits until it is "up" or "working", or for nothing (None). as_name: what it goes by
         here, when it is not the only one of its kind."""
         as_name = as_name or name
         assert as_name not in self.processes, f"{as_name} is running"
