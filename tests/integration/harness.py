@@ -302,8 +302,6 @@ class Suite:
             settings["LISTEN"] = known.get("api", "127.0.0.1:0")
         if name == "gateway":
             settings["GATEWAY_LISTEN"] = known.get("ws", "127.0.0.1:0")
-        if name == "gateway":
-            settings["GATEWAY_LISTEN"] = known.get("ws", "127.0.0.1:0")
         if name == "sandbox":
             settings["SANDBOX_LISTEN"] = known.get("http", "127.0.0.1:0")
             settings["SANDBOX_SMTP"] = known.get("smtp", "127.0.0.1:0")
