@@ -201,8 +201,8 @@ struct drain_letter {
 
 static void on_drain(struct thread *t, struct letter *l)
 {
+	sio_live_drain(t); /* first: what is left of theirs is plain_drain()'s, too */
 	plain_drain(t);
-	sio_live_drain(t);
 	mem_free(container_of(l, struct drain_letter, letter));
 }
 
