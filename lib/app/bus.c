@@ -62,6 +62,11 @@ const char *bus_instance(struct bus_name *out, const struct bus *b, const char *
 	return name(out, b, "instance", channel, consumer);
 }
 
+const char *bus_presence(struct bus_name *out, const struct bus *b, const char *user_id)
+{
+	return name(out, b, "presence", user_id, NULL);
+}
+
 const char *bus_audit(struct bus_name *out, const struct bus *b, const char *channel,
 		      const char *witness)
 {

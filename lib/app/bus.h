@@ -33,9 +33,10 @@ struct bus {
 #define BUS_GROUP_BACKEND "backend" /* of attempts:log and reads:log */
 
 /* Fields of entries. */
-#define BUS_FIELD_SEQUENCE "s"       /* queue:<channel>: the event's sequence */
-#define BUS_FIELD_REPLAY   "replay"  /* queue:<channel>: an operator's replay */
+#define BUS_FIELD_SEQUENCE "s"      /* queue:<channel>, reads:log: the event's sequence */
+#define BUS_FIELD_REPLAY   "replay" /* queue:<channel>: an operator's replay */
 #define BUS_FIELD_ATTEMPT  "attempt" /* attempts:log: a record's JSON; one or several */
+#define BUS_FIELD_USER     "user"    /* reads:log: whose mark it is */
 
 #define BUS_ATTEMPTS_MAX 16 /* records of one entry of attempts:log */
 
@@ -53,6 +54,10 @@ const char *bus_lease(struct bus_name *out, const struct bus *b, const char *cha
 /* Who goes by this consumer's name in the channel's group. */
 const char *bus_instance(struct bus_name *out, const struct bus *b, const char *channel,
 			 const char *consumer);
+
+/* The gateways that the user is connected to: a sorted set, scores are when that ends by
+ * itself (UTC ms). Connected anywhere: ZCOUNT of it from now to +inf is not 0. */
+const char *bus_presence(struct bus_name *out, const struct bus *b, const char *user_id);
 
 /* What an audit leaves there while it goes on, to see that nothing was wiped meanwhile.
  */

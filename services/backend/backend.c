@@ -12,6 +12,7 @@
 #include "backend/feeder.h"
 #include "backend/housekeeper.h"
 #include "backend/intake.h"
+#include "backend/reads_intake.h"
 #include "backend/sweep.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -31,7 +32,7 @@ struct backend {
 	struct committer *committer;
 	struct housekeeper *housekeeper;
 	struct feeder *feeder;
-	struct intake *intake;
+	struct log_reader *intake, *reads;
 	struct sweep *sweep;
 	struct http_server *server;
 	struct loop_timer *drain_timer;
@@ -157,14 +158,17 @@ static int start_feeder(struct backend *b, struct err *e)
 
 static int start_intake(struct backend *b, struct err *e)
 {
-	struct intake_settings settings = {
+	struct log_reader_settings settings = {
 		.loop = service_loop(b->run),
 		.common = &b->settings->common,
-		.bus = &b->bus,
+		.stream = b->bus.attempts_log.text,
 		.committer = b->committer,
 	};
 
-	return intake_start(&b->intake, &settings, e);
+	if (intake_start(&b->intake, &settings, e) < 0)
+		return -1;
+	settings.stream = b->bus.reads_log.text;
+	return reads_intake_start(&b->reads, &settings, e);
 }
 
 static int start_sweep(struct backend *b, struct err *e)
@@ -279,7 +283,8 @@ void backend_drain(void *state)
 	struct backend *b = state;
 
 	http_server_quiesce(b->server);
-	intake_drain(b->intake);
+	log_reader_drain(b->intake);
+	log_reader_drain(b->reads);
 	housekeeper_stop(b->housekeeper);
 	b->housekeeper = NULL;
 	sweep_stop(b->sweep);
@@ -314,7 +319,8 @@ void backend_stop(void *state)
 	/* The log is needed once more if it was not moved well. */
 	sound = committer_close(b->committer, !b->claim.unsettled) && sound;
 	feeder_stop(b->feeder);
-	intake_stop(b->intake);
+	log_reader_stop(b->intake);
+	log_reader_stop(b->reads);
 	loop_timer_free(b->drain_timer);
 	readers_free(b->api.readers);
 	underway_free(b->api.underway);

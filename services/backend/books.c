@@ -15,12 +15,14 @@ static void close_statements(struct books *b)
 	events_free(b->events);
 	deliveries_free(b->deliveries);
 	channels_free(b->channels);
+	reads_free(b->reads);
 	b->ledger = NULL;
 	b->users = NULL;
 	b->events = NULL;
 	b->deliveries = NULL;
 	b->channels = NULL;
 	b->listing = NULL;
+	b->reads = NULL;
 }
 
 static int prepare(struct books *b, struct err *e)
@@ -28,7 +30,8 @@ static int prepare(struct books *b, struct err *e)
 	if (users_new(&b->users, &b->store, e) < 0 ||
 	    events_new(&b->events, &b->store, e) < 0 ||
 	    deliveries_new(&b->deliveries, &b->store, e) < 0 ||
-	    channels_new(&b->channels, &b->store, e) < 0)
+	    channels_new(&b->channels, &b->store, e) < 0 ||
+	    reads_new(&b->reads, &b->store, e) < 0)
 		return -1;
 	return listing_new(&b->listing, &b->store, b->channels, b->deliveries, e);
 }

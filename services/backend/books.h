@@ -9,6 +9,7 @@
 #include "store/events.h"
 #include "store/ledger.h"
 #include "store/listing.h"
+#include "store/reads.h"
 #include "store/store.h"
 #include "store/users.h"
 
@@ -22,6 +23,7 @@ struct books {
 	struct deliveries *deliveries;
 	struct channels *channels;
 	struct listing *listing;
+	struct reads *reads;
 };
 
 /* Under the claim that the caller holds. */
