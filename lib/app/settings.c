@@ -114,6 +114,7 @@ static const char *const suite[] = {
 	"GATEWAY_RESUME_MAX",
 	"GATEWAY_THREADS",
 	"JWT_OLD_SECRET",
+	"PRESENCE_TTL",
 	/* paybell, the command line */
 	"API",
 	"API_KEY",

@@ -24,6 +24,7 @@ struct gateway {
 	struct shared shared;
 	struct engine *engine;
 	struct hub *hub;
+	struct redis *commands; /* read marks and presence */
 	struct loop_timer *tick;
 };
 
@@ -91,6 +92,7 @@ static void thread_begin(void *arg, struct thread *t, void **its)
 
 	l->shared = &g->shared;
 	l->room = room_new();
+	room_watch(l->room, presence_note, g->shared.presence);
 	list_init(&l->socketio);
 	*its = l;
 }
@@ -143,6 +145,39 @@ static void init_shared(struct gateway *g)
 	g->shared.restart_spread_ms = s->restart_spread_ms;
 }
 
+static void on_commands_up(void *arg)
+{
+	struct gateway *g = arg;
+
+	presence_up(g->shared.presence);
+}
+
+/* Before the engine: its threads have something to say. */
+static int start_telling(struct gateway *g, struct err *e)
+{
+	const struct common_settings *common = &g->settings->common;
+	const struct redis_settings redis = {
+		.url = common->redis,
+		.client_name = "paybell-gateway-commands",
+		.connect_timeout_ms = (int)common->redis_timeout_ms,
+		.command_timeout_ms = (int)common->redis_timeout_ms,
+	};
+	struct presence_settings presence = {
+		.loop = service_loop(g->run),
+		.bus = &g->bus,
+		.instance = service_instance(g->run),
+		.ttl_ms = g->settings->presence_ttl_ms,
+	};
+
+	if (redis_new(&g->commands, presence.loop, &redis, on_commands_up, NULL, g, e) <
+	    0)
+		return err_wrap(e, "PAYBELL_REDIS");
+	presence.commands = g->commands;
+	presence_start(&g->shared.presence, &presence);
+	reads_start(&g->shared.reads, presence.loop, g->commands, &g->bus);
+	return 0;
+}
+
 static int start_all(struct gateway *g, struct err *e)
 {
 	const struct reader_settings reader = {g->settings->common.database, &g->naming,
@@ -157,7 +192,8 @@ static int start_all(struct gateway *g, struct err *e)
 		.arg = g,
 	};
 
-	if (reader_start(&g->shared.reader, &reader, e) < 0 || start_engine(g, e) < 0)
+	if (reader_start(&g->shared.reader, &reader, e) < 0 || start_telling(g, e) < 0 ||
+	    start_engine(g, e) < 0)
 		return -1;
 	return hub_start(&g->hub, &hub, e);
 }
@@ -210,7 +246,8 @@ static void poll_drain(void *arg)
 {
 	struct gateway *g = arg;
 
-	if (engine_connections(g->engine) > 0)
+	if (engine_connections(g->engine) > 0 || !presence_idle(g->shared.presence) ||
+	    !reads_idle(g->shared.reads))
 		return;
 	loop_timer_stop(g->tick);
 	service_drained(g->run);
@@ -243,5 +280,8 @@ void gateway_stop(void *state)
 	reader_stop(g->shared.reader);
 	engine_stop(g->engine);
 	reader_free(g->shared.reader);
+	redis_free(g->commands);
+	reads_stop(g->shared.reads);
+	presence_stop(g->shared.presence);
 	mem_free(g);
 }

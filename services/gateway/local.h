@@ -5,10 +5,14 @@
 #include "base/list.h"
 #include "gateway/access.h"
 #include "gateway/past.h"
+#include "gateway/presence.h"
+#include "gateway/reads.h"
 
 struct shared {
 	struct access_settings access;
 	struct reader *reader;
+	struct read_marks *reads;
+	struct presence *presence;
 	int per_user_max;          /* sessions of one user, on one thread */
 	int auth_timeout_s;        /* until a plain socket has shown its token */
 	int64_t restart_spread_ms; /* over which a restart sends its clients back */

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/events.h"
+#include "store/reads.h"
 #include "store/store.h"
 #include "wire/live.h"
 
@@ -38,7 +39,7 @@ struct past {
 
 	/* What was read. */
 	bool resync, more;
-	int64_t head;
+	int64_t head, unread;
 	int count;
 	struct message messages[SLICE];
 };
@@ -53,6 +54,7 @@ struct reader {
 
 	struct store store;
 	struct events *events;
+	struct reads *reads;
 	struct buf json;
 	struct log_limit limit;
 };
@@ -74,7 +76,9 @@ static void past_free(struct past *p)
 
 static void close_store(struct reader *r)
 {
+	reads_free(r->reads);
 	events_free(r->events);
+	r->reads = NULL;
 	r->events = NULL;
 	store_close(&r->store);
 }
@@ -85,7 +89,8 @@ static int open_store(struct reader *r, struct err *e)
 		return 0;
 	if (store_open_reader(&r->store, r->settings.database, e) < 0)
 		return -1;
-	if (events_new(&r->events, &r->store, e) == 0)
+	if (events_new(&r->events, &r->store, e) == 0 &&
+	    reads_new(&r->reads, &r->store, e) == 0)
 		return 0;
 	close_store(r);
 	return -1;
@@ -125,6 +130,25 @@ static void fix_position(struct past *p, int64_t head)
 	memcpy(p->ledger, r->store.ledger_id, sizeof(p->ledger));
 }
 
+/* What hello says: in one snapshot, so that `unread` counts up to the head and no event
+ * that is told after it is among them. */
+static int read_standing(struct past *p, struct err *e)
+{
+	struct reader *r = p->reader;
+
+	if (!p->first || p->all) {
+		p->unread = -1;
+		p->head = events_head(r->events, e);
+		return p->head < 0 ? -1 : 0;
+	}
+	if (store_snapshot_begin(&r->store, e) < 0)
+		return -1;
+	p->head = events_head(r->events, e);
+	p->unread = p->head < 0 ? -1 : reads_unread(r->reads, p->user_id, e);
+	store_snapshot_end(&r->store);
+	return p->unread < 0 ? -1 : 0;
+}
+
 /* The head is read before the events: whatever of them is at or below it is among those,
  * and so is whatever is below the last of them. */
 static int read_slice(struct past *p, struct err *e)
@@ -133,8 +157,7 @@ static int read_slice(struct past *p, struct err *e)
 	struct slice slice = {p, 0};
 	int count;
 
-	p->head = events_head(r->events, e);
-	if (p->head < 0)
+	if (read_standing(p, e) < 0)
 		return -1;
 	fix_position(p, p->head);
 	if (p->after == p->head)
@@ -227,7 +250,7 @@ static bool greet(struct past *p, struct thread *t)
 {
 	struct live_hello hello = {.ledger = p->ledger,
 				   .sequence = p->head,
-				   .unread = -1,
+				   .unread = p->unread,
 				   .resync = p->resync};
 
 	if (!p->first)
@@ -303,6 +326,7 @@ void past_begin(struct reader *r, struct room *room, struct thread *t, struct se
 	s->past = p;
 	s->state = SESSION_PAST;
 	s->missed = 0;
+	s->seen = 0;
 	room_join(room, s, user_id);
 	ask(p);
 }

@@ -190,6 +190,26 @@ static void opened(struct thread *t, int fd)
 	mem_free(token);
 }
 
+static void send_error(struct thread *t, int fd, const struct err *e)
+{
+	struct buf json;
+
+	buf_init(&json, 2048);
+	live_encode_error(e->text, &json);
+	send_json(t, fd, &json);
+}
+
+static void seen(struct thread *t, struct plain *p, int64_t sequence)
+{
+	struct err e = ERR_INIT;
+	int rc = p->joined ? reads_seen(local_of(t)->shared->reads, &p->session, sequence,
+					&e)
+			   : err_set(&e, ERR_INVALID, "show a token first");
+
+	if (rc < 0)
+		send_error(t, p->fd, &e);
+}
+
 static void take(struct thread *t, int fd, const struct live_input *in)
 {
 	static const char pong[] = "{\"type\":\"pong\"}";
@@ -201,6 +221,7 @@ static void take(struct thread *t, int fd, const struct live_input *in)
 			   in->ledger[0] ? in->ledger : p->ledger);
 		return;
 	case LIVE_SEEN:
+		seen(t, p, in->sequence);
 		return;
 	case LIVE_PING:
 		websocket_send(t, fd, true, pong, sizeof(pong) - 1);
@@ -212,20 +233,16 @@ static void message(struct thread *t, int fd, bool text, uint8_t *bytes, size_t 
 {
 	struct live_input *in;
 	struct err e = ERR_INIT;
-	struct buf json;
 
 	if (!text) {
 		websocket_close(t, fd, WS_CLOSE_UNSUPPORTED, "text frames only");
 		return;
 	}
 	in = mem_alloc(sizeof(*in));
-	if (live_decode(in, (const char *)bytes, len, &e) == 0) {
+	if (live_decode(in, (const char *)bytes, len, &e) == 0)
 		take(t, fd, in);
-	} else {
-		buf_init(&json, 2048);
-		live_encode_error(e.text, &json);
-		send_json(t, fd, &json);
-	}
+	else
+		send_error(t, fd, &e);
 	mem_free(in);
 }
 

@@ -32,6 +32,8 @@ struct heard {
 };
 
 struct room {
+	room_watch_fn *watch; /* or NULL */
+	void *watch_arg;
 	struct map *members; /* by user */
 	struct session **all;
 	size_t all_count, all_capacity;
@@ -58,6 +60,12 @@ void room_free(struct room *r)
 	mem_free(r);
 }
 
+void room_watch(struct room *r, room_watch_fn *fn, void *arg)
+{
+	r->watch = fn;
+	r->watch_arg = arg;
+}
+
 /* ---- who is in ---- */
 
 static struct member *member_of(struct room *r, const char *user_id)
@@ -71,6 +79,8 @@ static struct member *member_of(struct room *r, const char *user_id)
 	memcpy(m->user_id, user_id, len);
 	list_init(&m->sessions);
 	map_put(r->members, user_id, len, m);
+	if (r->watch)
+		r->watch(r->watch_arg, m->user_id, true);
 	return m;
 }
 
@@ -120,6 +130,8 @@ void room_leave(struct room *r, struct session *s)
 	s->member = NULL;
 	if (--m->count > 0)
 		return;
+	if (r->watch)
+		r->watch(r->watch_arg, m->user_id, false);
 	map_remove(r->members, m->user_id, strlen(m->user_id));
 	mem_free(m);
 }

@@ -50,6 +50,7 @@ struct session {
 	enum session_state state;
 	int64_t last;   /* sequence: it knows everything up to here */
 	int64_t missed; /* the newest one that came while it read the past; 0: none */
+	int64_t seen;   /* the newest read mark that it gave (reads.h) */
 };
 
 struct room *room_new(void);
@@ -66,7 +67,12 @@ int room_sessions(const struct room *r, const char *user_id); /* of this user, h
  * batch after the other. */
 void room_tell(struct room *r, struct thread *t, struct batch *b);
 
-/* Who is here: for presence. Walks all users once. */
+/* fn hears of a user's first session here and of its last one's end. Before anybody
+ * joins. */
+typedef void room_watch_fn(void *arg, const char *user_id, bool here);
+void room_watch(struct room *r, room_watch_fn *fn, void *arg);
+
+/* Who is here. Walks all users once. */
 typedef void room_user_fn(void *arg, const char *user_id, int sessions);
 void room_each_user(const struct room *r, room_user_fn *fn, void *arg);
 

@@ -32,6 +32,9 @@ const struct setting gateway_setting_rows[] = {
 	{"GATEWAY_RESUME_MAX", SETTING_INT, AT(resume_max), "100000", 0, 1000000000, NULL,
 	 "Events of the ledger that a client may be behind; further behind it is told to read its "
 	 "lists anew."},
+	{"PRESENCE_TTL", SETTING_DURATION, AT(presence_ttl_ms), "30s", 1000, 3600000, NULL,
+	 "For how long Redis says that a user is connected after a gateway was killed; renewed three "
+	 "times as often."},
 	{"GATEWAY_ORIGINS", SETTING_TEXT, AT(origins), "", 0, 2048, NULL,
 	 "Origins of pages that may connect, separated by commas; *: any. Who sends none (no browser) "
 	 "always may."},
