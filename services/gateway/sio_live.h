@@ -16,8 +16,10 @@
  * event that ended in a text: its offset. It is given the same pid, so that it knows
  * itself recovered, then what it missed, from the event log. Whoever cannot be served
  * from there is given a new pid, and a hello whose last argument is where that begins: so
- * an offset never outlives the session that it is of. A session costs 168 bytes beside
- * sio.h's. */
+ * an offset never outlives the session that it is of.
+ *
+ * A session costs 176 bytes (sizeof, on x86-64) beside sio.h's and its share of the room.
+ */
 #ifndef PAYBELL_GATEWAY_SIO_LIVE_H
 #define PAYBELL_GATEWAY_SIO_LIVE_H
 

@@ -5,8 +5,8 @@
  * Out: ["connect", recovered], ["connect_error", message, data], ["disconnect", reason],
  * ["event", name, …arguments], ["ack", number, …arguments]. In: ["emit", name, …],
  * ["ask", number, name, …] (with an acknowledgement), ["transport", number], ["auth", {…}], ["drop"] (the transport, as a lost
- * network does), ["forge"] (its pid is another's from
- * now on), ["connect"], ["disconnect"]. It ends with its input. */
+ * network does), ["forge"] (its pid says from
+ * now on that it began earlier), ["connect"], ["disconnect"]. It ends with its input. */
 "use strict";
 const readline = require("readline");
 const { io } = require("socket.io-client");
@@ -28,7 +28,7 @@ const commands = {
 	transport: (number) => say("ack", number, socket.io.engine.transport.name),
 	auth: (auth) => { socket.auth = auth; },
 	drop: () => socket.io.engine.close(),
-	forge: () => { socket._pid = (socket._pid.startsWith("x") ? "y" : "x") + socket._pid.slice(1); },
+	forge: () => { socket._pid = socket._pid.replace(/~\d{16}~/, "~0000000000000000~"); },
 	connect: () => socket.connect(),
 	disconnect: () => socket.disconnect(),
 };
