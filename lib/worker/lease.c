@@ -46,9 +46,12 @@ static void on_answer(void *arg, const struct redisReply *reply, const struct er
 			delivery_forget(w, d);
 		}
 	} else {
-		if (reply)
-			log_warn("lease.failed", "error=%s",
-				 log_quote(&q, redis_text(reply, NULL)));
+		if (reply) {
+			if (!w->lease_refused)
+				log_warn("lease.failed", "error=%s",
+					 log_quote(&q, redis_text(reply, NULL)));
+			w->lease_refused = true;
+		}
 		delivery_forget(w, d);
 	}
 }

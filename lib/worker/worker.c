@@ -221,6 +221,11 @@ static void on_tick(void *arg)
 		instance_claim(w->instance);
 	if (w->trusted && instance_is_held(w->instance))
 		lease_renew(w);
+	/* What is ours and was let go of is found by going through it again. */
+	if (w->lease_refused && w->intake.mode == INTAKE_NEW && !w->draining) {
+		w->lease_refused = false;
+		intake_begin(w);
+	}
 	if (!w->draining) {
 		look_begin(w);
 		intake_claim(w);

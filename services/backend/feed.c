@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#define LOG_EVERY_MS 5000
+
 /* The guard that the scripts begin with. KEYS[1] the cursor; ARGV[1] ledger id, ARGV[2]
  * expected sequence or "" for a missing cursor, ARGV[3] new sequence. */
 #define GUARD                                                                            \
@@ -175,11 +177,14 @@ static bool is_done(const struct redisReply *reply)
 /* Where the feed is has to be asked for. */
 static void lose_place(struct feed *f, const struct redisReply *reply)
 {
+	unsigned swallowed;
+
 	if (redis_is_error(reply, "NOSCRIPT"))
 		redis_reconnect(f->context->redis, "the scripts were flushed");
-	else if (redis_kind(reply) == REDIS_KIND_ERROR)
-		log_warn("feed.refused", "channel=%s error=\"%s\"", f->channel,
-			 redis_text(reply, NULL));
+	else if (redis_kind(reply) == REDIS_KIND_ERROR &&
+		 log_limit_pass(&f->refused_limit, LOG_EVERY_MS, &swallowed))
+		log_warn("feed.refused", "channel=%s swallowed=%u error=\"%s\"",
+			 f->channel, swallowed, redis_text(reply, NULL));
 	if (f->state == FEED_READY)
 		f->state = FEED_UNKNOWN;
 }
@@ -335,7 +340,7 @@ void feed_push(struct feed *f)
 	if (f->state == FEED_UNKNOWN && f->in_flight == 0 && redis_is_up(c->redis))
 		ask(f);
 	while (f->state == FEED_READY && f->in_flight < FEED_PIPELINE &&
-	       (f->sent < c->head || (f->missing && !f->live)))
+	       (f->sent < c->head || f->missing))
 		if (!(f->live ? push_bell(f) : push_channel(f)))
 			break;
 	metric_set(&f->lag, c->head - f->confirmed);

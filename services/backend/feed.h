@@ -18,6 +18,7 @@
 
 #include "app/bus.h"
 #include "backend/books.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "io/redis.h"
 #include "wire/event.h"
@@ -69,6 +70,7 @@ struct feed {
 	bool handing; /* from feed_hand_out() to feed_handed_out() */
 	feed_handed_fn *handed;
 	void *handed_arg;
+	struct log_limit refused_limit;
 	char labels[64];
 	struct metric fed_total, lag, backlog_entries;
 };

@@ -83,6 +83,13 @@ def test_after_payments_all_is_well_and_the_numbers_are_shown(quiet, suite, data
     assert not suite.redis("KEYS", "audit:*")
 
 
+def test_after_a_wipe_with_nothing_to_feed_all_is_well_again(own, database):
+    fill(own, 5, money="5.00")
+    wait_all_ended(own, database)
+    own.redis("FLUSHALL")
+    wait_until(lambda: run(own, "doctor").returncode == 0, 15, "doctor to find nothing")
+
+
 def test_under_load_it_is_clean_every_time(own, database):
     fill(own, PEOPLE)
     paying = load_start(own, *pay_options(PEOPLE, "--rate", 150, "--seconds", 8, "--connections", 8))

@@ -79,6 +79,22 @@ def test_a_full_redis_costs_no_payment_and_goes_on_when_there_is_room_again(redi
     assert found_by_sweep(redis_suite) == 0
 
 
+def test_what_a_full_redis_gave_no_lease_for_is_not_left_until_somebody_may_claim_it(bare, database):
+    bare.settings.update(CLAIM_IDLE="60s")
+    bare.start_all()
+    fill(bare, PEOPLE)
+    sms = bare.processes["sms"]
+    sms.popen.send_signal(signal.SIGSTOP)
+    pay(bare, 100)
+    wait_until(lambda: bare.redis("XLEN", "queue:sms") == 100 and database.ended("email") == 100, 20, "a backlog")
+    bare.redis("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    bare.redis("CONFIG", "SET", "maxmemory", "1mb")
+    sms.popen.send_signal(signal.SIGCONT)
+    wait_until(lambda: "lease.failed" in sms.log(), 20, "a lease that was refused")
+    bare.redis("CONFIG", "SET", "maxmemory", "0")
+    wait_until(lambda: database.ended("sms") == 100, 20, "all of them")
+
+
 def test_a_redis_that_lost_its_last_seconds_loses_no_message_and_repeats_none_that_had_ended(redis_suite, database):
     kept = os.path.join(redis_suite.folder, "appendonlydir")
     redis_suite.fault("email", hang=True)
