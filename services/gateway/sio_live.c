@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "gateway/local.h"
+#include "gateway/reads.h"
 #include "gateway/sio.h"
 #include "gateway/sio_pid.h"
 #include "wire/event.h"
@@ -248,6 +249,22 @@ static const char *renew(struct thread *t, struct live *l,
 	return NULL;
 }
 
+static const char *see(struct thread *t, struct live *l, const struct socketio_packet *p,
+		       struct err *e)
+{
+	struct slice args = p->args, arg;
+	char text[EVENT_SEQUENCE_SIZE];
+	int64_t sequence;
+
+	if (!socketio_next_arg(&args, &arg) || arg.at[0] != '"' ||
+	    json_scan_text(arg, text, sizeof(text)) < 0 ||
+	    (sequence = sequence_parse(text)) < 0)
+		return "seen: its argument must be a sequence, a text";
+	return reads_seen(local_of(t)->shared->reads, &l->session, sequence, e) < 0
+		       ? e->text
+		       : NULL;
+}
+
 static void take_event(struct thread *t, struct sio_socket *s,
 		       const struct socketio_packet *p, const struct slice *attachments)
 {
@@ -255,6 +272,8 @@ static void take_event(struct thread *t, struct sio_socket *s,
 
 	if (socketio_is_event(p, "auth"))
 		answer(t, s, p->id, renew(t, sio_user(s), p, &e));
+	else if (socketio_is_event(p, "seen"))
+		answer(t, s, p->id, see(t, sio_user(s), p, &e));
 	else
 		answer(t, s, p->id, "no such event");
 }

@@ -9,8 +9,9 @@
  *	restart({retry_ms})		and the session ends; the client comes back
  *
  * In, each answered when it asks for it ({"ok":true} or {"type":"error","detail":…}):
- * auth(token) renews the token in place, for the same user. When the token ends the
- * client is disconnected, and has to connect with a new one.
+ * auth(token) renews the token in place, for the same user; seen(sequence) moves the
+ * user's read mark. When the token ends the client is disconnected, and has to connect
+ * with a new one.
  *
  * A client that comes back shows its pid (sio_pid.h) and the last argument of the last
  * event that ended in a text: its offset. It is given the same pid, so that it knows

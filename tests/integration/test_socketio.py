@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from harness import ROOT, REPORT, Suite, environment
+from harness import ROOT, REPORT, Suite, environment, wait_until
 
 BROWSER = os.path.join(ROOT, "tests", "browser")
 CONFORMANCE = os.environ.get("PAYBELL_CONFORMANCE", os.path.join(ROOT, "build", "tests"))
@@ -355,6 +355,21 @@ def test_a_token_is_renewed_in_place_for_the_same_user_only(bank, connect):
     assert "token" in client.ask("auth")["detail"]
     paid = bank.pay(ann)
     assert client.sequences(1) == paid
+
+
+def test_what_was_seen_is_read_on_every_connection(bank, connect):
+    ann = bank.new()
+    client = connect(token=bank.token(ann))
+    client.connected()
+    paid = bank.pay(ann, 3)
+    assert client.sequences(3) == paid
+    assert client.ask("seen", f"{paid[1]:016d}") == {"ok": True}
+    assert "sequence" in client.ask("seen", 7)["detail"]
+    assert client.ask("seen", "9999999999999999")["type"] == "error"
+
+    def unread():
+        return connect(token=bank.token(ann)).connected()[0].get("unread")
+    wait_until(lambda: unread() == 1, what="one unread event")
 
 
 def test_a_client_is_disconnected_when_its_token_ends(bank, connect):
