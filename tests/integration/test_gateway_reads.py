@@ -47,7 +47,7 @@ def see(ws, sequence):
 
 
 def answers(ws):
-    """What it is answered until the pong that is asked for now."""
+    """What it is answered before the pong that is asked for here."""
     ws.send({"type": "ping"})
     frames = []
     while not frames or frames[-1]["type"] != "pong":
