@@ -126,7 +126,6 @@ $(SANDBOX): $(filter-out %/main.o,$(paybell-sandbox_OBJ))
 
 GATEWAY     := $(filter-out %/main.o,$(paybell-gateway_OBJ))
 CONFORMANCE := $(patsubst tests/conformance/%.c,build/tests/conformance-%,$(wildcard tests/conformance/*.c))
-$(O)/tests/conformance/%.o: CPPFLAGS += -Itests/conformance/lib
 $(CONFORMANCE): build/tests/conformance-%: $(O)/tests/conformance/%.o $(O)/tests/conformance/lib/conformance.o $(GATEWAY) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)

@@ -233,7 +233,7 @@ static void cut(struct page *p, struct listing_place *next)
 	while (p->count > 0 && compare_places(&p->keys[p->count - 1], &p->horizon) > 0)
 		p->count--;
 	*next = p->horizon;
-	if (p->count < limit)
+	if (p->count < limit || p->count == 0)
 		return;
 	p->count = limit;
 	*next = p->keys[limit - 1];

@@ -53,8 +53,8 @@ bool json_scan_value(struct slice *rest, struct slice *value);
  * size - 1 bytes or cannot be text here: a NUL, half of a surrogate pair. */
 int json_scan_text(struct slice raw, char *out, size_t size);
 
-/* The token that is the value of an object's member: the last one of that name (at most 63
- * bytes), not one of an object inside. False when there is none, or it is no JSON. */
+/* The token that is the value of an object's member: the last one of that name (at most
+ * 63 bytes), not one of an object inside. False when there is none, or it is no JSON. */
 bool json_scan_member(struct slice json, const char *name, struct slice *raw);
 
 /* Does a text or key token, its escapes resolved, say this? text has at most 63 bytes. */

@@ -21,7 +21,7 @@ struct queue {
 	int64_t back_since_us; /* the oldest job in the back has waited from here on, or
 				  since the last batch */
 	bool stopping;
-	bool shut; /* takes nothing for now */
+	bool shut; /* takes nothing until it is opened again */
 	atomic_bool hold;
 };
 

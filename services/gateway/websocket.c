@@ -79,15 +79,14 @@ static struct part *keep_part(struct connection *c, const struct ws *ws)
 static bool take_data(struct thread *t, int fd, const struct ws *ws,
 		      const struct ws_event *event)
 {
-	struct connection *c = connection_of(t, fd);
-	struct part *p = c->part;
+	struct part *p;
 	bool whole = event->first && event->last, here;
 	char *bytes;
 	size_t len;
 
 	if (whole)
 		return hand_over(t, fd, event, event->bytes, event->len);
-	p = keep_part(c, ws);
+	p = keep_part(connection_of(t, fd), ws);
 	buf_add(&p->message, event->bytes, event->len);
 	if (!event->last)
 		return true;

@@ -128,7 +128,7 @@ static enum target target_of_path(const char *path)
 	const char *slash = strrchr(path, '/'), *base = slash == NULL ? path : slash + 1;
 	size_t len = name == NULL ? 0 : strlen(name);
 
-	if (rules == NULL || strncmp(base, name, len) != 0)
+	if (rules == NULL || name == NULL || strncmp(base, name, len) != 0)
 		return NONE;
 	if (base[len] == '\0')
 		return DATABASE;
