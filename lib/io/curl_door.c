@@ -187,11 +187,19 @@ static void on_drive(void *arg)
 	act(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
+/* What an answer made start goes out at once: at the end of the iteration all who answer
+ * us would have waited for all answers of this one to be taken. */
 static void on_event(void *arg, int fd, int events)
 {
-	act(arg, fd,
+	struct curl_door *t = arg;
+
+	act(t, fd,
 	    ((events & LOOP_READ) ? CURL_CSELECT_IN : 0) |
 		    ((events & LOOP_WRITE) ? CURL_CSELECT_OUT : 0));
+	if (!list_linked(&t->drive.link))
+		return;
+	loop_task_cancel(&t->drive);
+	on_drive(t);
 }
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *ignored)

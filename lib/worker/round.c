@@ -181,7 +181,6 @@ static void on_answer(void *arg, const struct transfer_result *result)
 	struct worker *w = t->round->worker;
 
 	w->transfers--;
-	loop_task_want(w->loop, &w->pump_task);
 	t->took_us = result->took_us;
 	judge(w, result, &t->verdict);
 	t->round->judged = true;
@@ -194,6 +193,7 @@ static void on_answer(void *arg, const struct transfer_result *result)
 			  attempt_status_name(t->verdict.status),
 			  attempt_reason_name(t->verdict.reason), t->verdict.code);
 	target_done(t);
+	delivery_pump(w);
 }
 
 /* ---- the end of a round ---- */
