@@ -4,6 +4,7 @@
 Each part starts an installation of its own (release build, private Redis, temporary folder), puts a bounded load on it
 and prints what it saw as Markdown, which docs/benchmarks.md keeps. `make bench PARTS="payments latency"` runs some of them.
 """
+import json
 import os
 import statistics
 import subprocess

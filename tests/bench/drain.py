@@ -7,13 +7,11 @@ The time is the sandbox's own: from the first message that it received to the la
 same nice(2), since the worker does so by default.
 """
 import asyncio
-import json
 import os
 import resource
 import shutil
 import sqlite3
 import statistics
-import subprocess
 import threading
 
 from stand import KEYS, ONE_SIDED, TESTS, Bench, fill, load, row, run_json, say, wait_until
