@@ -14,7 +14,7 @@ import sqlite3
 import statistics
 import threading
 
-from stand import KEYS, ONE_SIDED, TESTS, Bench, fill, load, row, run_json, say, wait_until
+from stand import ONE_SIDED, TESTS, Bench, fill, load, row, run_json, say, wait_until
 
 MESSAGES = 20000
 CONNECTIONS = 32
