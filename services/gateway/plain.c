@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "gateway/local.h"
+#include "gateway/route.h"
 #include "wire/live.h"
 
 #define TOKEN_PREFIX "token."
@@ -297,7 +298,8 @@ void plain_drain(struct thread *t)
 		struct buf json;
 
 		if (!connection_is(t, h) ||
-		    connection_of(t, fd)->layer != LAYER_WEBSOCKET)
+		    connection_of(t, fd)->layer != LAYER_WEBSOCKET ||
+		    connection_route(t, fd)->websocket != &plain_protocol)
 			continue;
 		buf_init(&json, 256);
 		live_encode_restart((int64_t)random_below((uint64_t)spread_ms + 1),
