@@ -169,10 +169,11 @@ struct worker {
 	size_t transfers;
 	struct buf scratch;
 
-	bool trusted;       /* what is held is known to be ours */
-	int64_t asked_us;   /* monotonic: when the last tick asked Redis */
-	int64_t alive_us;   /* and that of the last one that was answered */
-	bool log_full;      /* attempts:log is at its bound */
+	bool trusted;         /* what is held is known to be ours */
+	int64_t asked_us;     /* monotonic: when the last tick asked Redis */
+	int64_t alive_us;     /* and that of the last one that was answered */
+	int64_t unrenewed_us; /* monotonic: since when renewals are refused; 0: not */
+	bool log_full;        /* attempts:log is at its bound */
 	bool lease_refused; /* Redis gave one no lease (it is full): to be found again */
 	bool draining;
 

@@ -217,6 +217,7 @@ static void end_scan(struct worker *w)
 	delivery_forget_idle(w, true);
 	w->intake.mode = INTAKE_NEW;
 	w->trusted = true;
+	w->unrenewed_us = 0; /* what is ours was seen just now, and is renewed next */
 	log_info("intake.ready", "held=%zu", map_count(w->held));
 	loop_task_want(w->loop, &w->pump_task);
 	admin_refresh(service_admin(w->run));

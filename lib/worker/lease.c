@@ -113,9 +113,14 @@ static void on_renewed(void *arg, const struct redisReply *reply, const struct e
 	size_t named = 0;
 	struct log_quote q;
 
-	if (redis_is_error(reply, ""))
+	if (redis_kind(reply) == REDIS_KIND_ARRAY)
+		w->unrenewed_us = 0;
+	if (redis_is_error(reply, "")) {
 		log_warn("lease.renewal", "error=%s",
 			 log_quote(&q, redis_text(reply, NULL)));
+		if (w->unrenewed_us == 0)
+			w->unrenewed_us = clock_mono_us();
+	}
 	for (size_t i = 0; i < r->count && redis_kind(reply) == REDIS_KIND_ARRAY; i++) {
 		struct delivery *d = delivery_find(w, r->asked[i].sequence);
 		bool there = strcmp(redis_text(redis_at(reply, named), NULL),
@@ -178,5 +183,7 @@ static bool renew_some(struct worker *w)
 
 void lease_renew(struct worker *w)
 {
+	if (list_empty(&w->renewals))
+		w->unrenewed_us = 0;
 	while (renew_some(w)) {}
 }

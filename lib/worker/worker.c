@@ -74,9 +74,15 @@ static const struct setting rows[] = {
 
 /* ---- coming and going ---------------------------------------------------------------*/
 
+/* Every third of the time that a claim takes all is renewed; when that is refused two
+ * thirds are left. */
 bool worker_is_alive(const struct worker *w)
 {
-	return clock_mono_us() - w->alive_us < w->settings.claim_idle_ms * US_PER_MS;
+	int64_t claim_us = w->settings.claim_idle_ms * US_PER_MS;
+	int64_t now_us = clock_mono_us();
+
+	return now_us - w->alive_us < claim_us &&
+	       (w->unrenewed_us == 0 || now_us - w->unrenewed_us < claim_us / 3 * 2);
 }
 
 static void look_begin(struct worker *w)

@@ -270,3 +270,18 @@ def test_a_key_of_a_wrong_type_is_loud_costs_the_others_nothing_and_heals(redis_
     wait_all_ended(redis_suite, database)
     assert_delivered(redis_suite, database)
     assert found_by_sweep(redis_suite) == 0
+
+
+def test_a_worker_whose_renewals_are_refused_stops_sending_and_goes_on_when_they_are_not(redis_suite, database):
+    redis_suite.fault("sms", latency_ms=400)
+    redis_suite.stop("sms")
+    redis_suite.start("sms", CONNECTIONS=1, WINDOW=4)
+    pay(redis_suite, 40)
+    wait_until(lambda: database.ended("sms") > 2, 20, "some deliveries")
+    redis_suite.redis("ACL", "SETUSER", "default", "-xclaim")
+    log = redis_suite.processes["sms"].log
+    wait_until(lambda: "worker.silence" in log(), 20, "the worker to stop")
+    redis_suite.redis("ACL", "SETUSER", "default", "+xclaim")
+    redis_suite.fault("sms")
+    wait_all_ended(redis_suite, database)
+    assert_delivered(redis_suite, database)
