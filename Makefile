@@ -204,10 +204,10 @@ crash: $(BIN) $(O)/tests/load | deps
 
 # ---- the whole suite ----------------------------------------------------------------------------------------------
 
-integration-tests: $(BIN) $(O)/tests/load $(FAULTS)
+integration-tests: $(BIN) $(O)/tests/load $(FAULTS) $(CONFORMANCE)
 	/usr/bin/python3 tests/run.py --build $(O) --integration
 
-test: $(BIN) $(O)/tests/unit-tests $(O)/tests/load $(FAULTS) | deps
+test: $(BIN) $(O)/tests/unit-tests $(O)/tests/load $(FAULTS) $(CONFORMANCE) | deps
 	/usr/bin/python3 tests/run.py --build $(O) --unit --integration
 
 # ---- fuzzing: one libFuzzer program a tests/fuzz/fuzz_*.c, seeded from schema/examples/<the same name> -----------------------

@@ -4,8 +4,8 @@
  *	conformance-engineio --port P
  *
  * Path /engine.io/; every message comes back as it is. Ends on SIGTERM or SIGINT. */
-#include "lib/conformance.h"
 #include "gateway/eio.h"
+#include "lib/conformance.h"
 
 static bool allow_any(struct thread *t, struct http_text origin)
 {

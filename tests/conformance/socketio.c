@@ -5,8 +5,8 @@
  * Path /socket.io/, the main namespace and /custom. On connect it emits "auth" with the
  * handshake's auth; "message" comes back as "message-back" with the same arguments,
  * "message-with-ack" is acknowledged with the same. Ends on SIGTERM or SIGINT. */
-#include "lib/conformance.h"
 #include "gateway/sio.h"
+#include "lib/conformance.h"
 
 static bool allow_any(struct thread *t, struct http_text origin)
 {

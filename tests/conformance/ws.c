@@ -4,8 +4,8 @@
  *
  * Every text or binary message comes back as it is, up to 16 MiB; any path. Ends on
  * SIGTERM or SIGINT. */
-#include "lib/conformance.h"
 #include "gateway/websocket.h"
+#include "lib/conformance.h"
 
 #define MESSAGE_MAX_BYTES (16 << 20)
 
