@@ -24,6 +24,13 @@ int access_judge(struct access *a, const struct access_settings *s, const char *
 	return 0;
 }
 
+bool access_is_for(const struct access *a, const char *user_id)
+{
+	if (a->all || !user_id)
+		return a->all && !user_id;
+	return strcmp(a->user_id, user_id) == 0;
+}
+
 bool access_allows_origin(const struct access_settings *s, struct http_text origin)
 {
 	const char *at = s->origins;

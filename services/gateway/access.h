@@ -24,6 +24,9 @@ struct access {
 int access_judge(struct access *a, const struct access_settings *s, const char *token,
 		 struct err *e);
 
+/* Is it for this user? NULL: an operator's. So it may take the place of another token. */
+bool access_is_for(const struct access *a, const char *user_id);
+
 /* May a page from there connect? origin without a value: no browser, and yes. */
 bool access_allows_origin(const struct access_settings *s, struct http_text origin);
 

@@ -304,8 +304,3 @@ void eio_set_user(struct eio *e, void *user)
 {
 	e->user = user;
 }
-
-const char *eio_sid(const struct eio *e)
-{
-	return e->sid;
-}

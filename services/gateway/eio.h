@@ -32,7 +32,6 @@ struct eio_protocol {
 
 void *eio_user(const struct eio *e);
 void eio_set_user(struct eio *e, void *user);
-const char *eio_sid(const struct eio *e);
 
 /* Text: a whole packet ("4…") as a text frame, shared. */
 bool eio_send(struct thread *t, struct eio *e, const struct message *const *messages,

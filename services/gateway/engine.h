@@ -132,8 +132,7 @@ void thread_timer_stop(struct thread *t, struct timer *timer);
 
 struct engine *thread_engine(const struct thread *t);
 int thread_index(const struct thread *t);
-void *thread_its(const struct thread *t);      /* the app's, from thread_begin */
-int64_t thread_now_us(const struct thread *t); /* monotonic, of this iteration */
+void *thread_its(const struct thread *t); /* the app's, from thread_begin */
 
 /* All of a thread's connections, of any layer, by their place: 0 to count - 1. A place
  * that becomes free is filled from the end, so walk downwards. */

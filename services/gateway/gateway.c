@@ -231,15 +231,11 @@ bool gateway_ready(void *state, char reason[ADMIN_REASON_SIZE])
 
 /* ---- draining ---- */
 
-struct drain_letter {
-	struct letter letter;
-};
-
 static void on_drain(struct thread *t, struct letter *l)
 {
 	sio_live_drain(t); /* first: what is left of theirs is plain_drain()'s, too */
 	plain_drain(t);
-	mem_free(container_of(l, struct drain_letter, letter));
+	mem_free(l);
 }
 
 static void poll_drain(void *arg)
@@ -260,10 +256,10 @@ void gateway_drain(void *state)
 	atomic_store(&g->shared.draining, true);
 	engine_quiesce(g->engine);
 	for (int i = 0; i < engine_threads(g->engine); i++) {
-		struct drain_letter *l = mem_alloc(sizeof(*l));
+		struct letter *l = mem_alloc(sizeof(*l));
 
-		l->letter.fn = on_drain;
-		if (!thread_post(engine_thread(g->engine, i), &l->letter))
+		l->fn = on_drain;
+		if (!thread_post(engine_thread(g->engine, i), l))
 			mem_free(l);
 	}
 	loop_timer_free(g->tick);

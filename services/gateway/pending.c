@@ -140,11 +140,6 @@ void pending_keep(struct pending *p, const uint8_t *bytes, size_t len)
 	p->kept_len = len;
 }
 
-size_t pending_kept(const struct pending *p)
-{
-	return p->kept_len;
-}
-
 size_t pending_take(struct pending *p, uint8_t *out)
 {
 	size_t len = p->kept_len;

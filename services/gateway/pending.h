@@ -27,7 +27,6 @@ int pending_flush(struct pending *p, int fd);
 
 /* Instead of what was kept before. */
 void pending_keep(struct pending *p, const uint8_t *bytes, size_t len);
-size_t pending_kept(const struct pending *p);
 /* Copies what is kept to `out` and forgets it; its length. */
 size_t pending_take(struct pending *p, uint8_t *out);
 

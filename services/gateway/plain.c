@@ -105,14 +105,7 @@ static void join(struct thread *t, struct plain *p, const struct access *a, int6
 		   after, ledger);
 }
 
-/* A token in place of the one it has: for the same user, or not at all. */
-static bool is_same(const struct plain *p, const struct access *a)
-{
-	const char *user_id = room_user(&p->session);
-
-	return a->all ? !user_id : user_id && strcmp(user_id, a->user_id) == 0;
-}
-
+/* Also in place of the one that it has: for the same user, or not at all. */
 static void show_token(struct thread *t, struct plain *p, const char *token,
 		       int64_t after, const char *ledger)
 {
@@ -123,7 +116,7 @@ static void show_token(struct thread *t, struct plain *p, const char *token,
 		websocket_close(t, p->fd, PLAIN_CLOSE_TOKEN, e.text);
 		return;
 	}
-	if (p->joined && !is_same(p, &a)) {
+	if (p->joined && !access_is_for(&a, room_user(&p->session))) {
 		websocket_close(t, p->fd, PLAIN_CLOSE_TOKEN,
 				"the token is another user's");
 		return;

@@ -148,19 +148,6 @@ int room_sessions(const struct room *r, const char *user_id)
 	return m ? m->count : 0;
 }
 
-void room_each_user(const struct room *r, room_user_fn *fn, void *arg)
-{
-	const char *key;
-	size_t cursor = 0, len;
-	void *value;
-
-	while (map_next(r->members, &cursor, &key, &len, &value)) {
-		const struct member *m = value;
-
-		fn(arg, m->user_id, m->count);
-	}
-}
-
 /* ---- who hears it ---- */
 
 /* Is it for this session now? Moves the session's place in the order. */

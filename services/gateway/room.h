@@ -23,7 +23,7 @@ struct live_hello;
  * means: it is gone, and room_leave() was called. */
 struct voice {
 	enum dialect dialect;
-	/* Before everything else, once for each session_begin(). */
+	/* Before everything else, once for each past_begin(). */
 	bool (*greet)(struct thread *t, struct session *s,
 		      const struct live_hello *hello);
 	bool (*say)(struct thread *t, struct session *s,
@@ -71,9 +71,5 @@ void room_tell(struct room *r, struct thread *t, struct batch *b);
  * joins. */
 typedef void room_watch_fn(void *arg, const char *user_id, bool here);
 void room_watch(struct room *r, room_watch_fn *fn, void *arg);
-
-/* Who is here. Walks all users once. */
-typedef void room_user_fn(void *arg, const char *user_id, int sessions);
-void room_each_user(const struct room *r, room_user_fn *fn, void *arg);
 
 #endif

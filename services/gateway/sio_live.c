@@ -234,7 +234,6 @@ static bool read_token(const struct socketio_packet *p, char *out, size_t size)
 static const char *renew(struct thread *t, struct live *l,
 			 const struct socketio_packet *p, struct err *e)
 {
-	const char *user_id = room_user(&l->session);
 	char token[SOCKETIO_TOKEN_SIZE];
 	struct access a;
 
@@ -242,7 +241,7 @@ static const char *renew(struct thread *t, struct live *l,
 		return "auth: its argument must be a token";
 	if (access_judge(&a, &local_of(t)->shared->access, token, e) < 0)
 		return e->text;
-	if (a.all != !user_id || (user_id && strcmp(user_id, a.user_id) != 0))
+	if (!access_is_for(&a, room_user(&l->session)))
 		return "the token is another user's";
 	l->expires_s = a.expires_s;
 	wait_on(t, l);

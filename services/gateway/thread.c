@@ -47,19 +47,26 @@ static void take_mail(struct thread *t, struct list *out)
 	pthread_mutex_unlock(&t->lock);
 }
 
+static void open_all(struct thread *t, struct list *letters)
+{
+	struct list *n;
+
+	while ((n = list_pop(letters)) != NULL) {
+		struct letter *l = container_of(n, struct letter, link);
+
+		l->fn(t, l);
+	}
+}
+
 static void read_mail(struct thread *t)
 {
-	struct list letters, *n;
+	struct list letters;
 	uint64_t count;
 
 	if (read(t->event_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		log_error("thread.mail", "errno=%d", errno);
 	take_mail(t, &letters);
-	while ((n = list_pop(&letters)) != NULL) {
-		struct letter *l = container_of(n, struct letter, link);
-
-		l->fn(t, l);
-	}
+	open_all(t, &letters);
 }
 
 void thread_do(struct thread *t, struct job *j)
@@ -220,6 +227,24 @@ static void iterate(struct thread *t)
 	every_second(t);
 }
 
+/* Takes no more mail, and finishes what there is while what it works on still stands:
+ * whoever posted a letter or began a job frees it in there. */
+static void finish(struct thread *t)
+{
+	struct list letters, *n;
+
+	pthread_mutex_lock(&t->lock);
+	t->ended = true;
+	pthread_mutex_unlock(&t->lock);
+	take_mail(t, &letters);
+	open_all(t, &letters);
+	while ((n = list_pop(&t->jobs)) != NULL) {
+		struct job *j = container_of(n, struct job, link);
+
+		while (j->step(t, j)) {}
+	}
+}
+
 static void *run(void *arg)
 {
 	struct thread *t = arg;
@@ -232,6 +257,7 @@ static void *run(void *arg)
 	while (t->count > 0)
 		connection_cut(t, t->list[t->count - 1]);
 	eio_stop(t);
+	finish(t);
 	if (s->thread_end)
 		s->thread_end(s->arg, t, t->its);
 	return NULL;
@@ -290,10 +316,6 @@ int thread_start(struct thread **out, struct engine *e, int index, struct err *e
 	return 0;
 }
 
-struct stop_letter {
-	struct letter letter;
-};
-
 static void on_stop(struct thread *t, struct letter *l)
 {
 	t->stopping = true;
@@ -302,25 +324,9 @@ static void on_stop(struct thread *t, struct letter *l)
 void thread_stop(struct thread *t)
 {
 	struct letter stop = {.fn = on_stop};
-	struct list left, *n;
 
 	thread_post(t, &stop);
 	pthread_join(t->id, NULL);
-	pthread_mutex_lock(&t->lock);
-	t->ended = true;
-	pthread_mutex_unlock(&t->lock);
-	/* What came after the end: their owners free it as they always do. */
-	take_mail(t, &left);
-	while ((n = list_pop(&left)) != NULL) {
-		struct letter *l = container_of(n, struct letter, link);
-
-		l->fn(t, l);
-	}
-	while ((n = list_pop(&t->jobs)) != NULL) {
-		struct job *j = container_of(n, struct job, link);
-
-		while (j->step(t, j)) {}
-	}
 	release(t);
 }
 
@@ -337,11 +343,6 @@ int thread_index(const struct thread *t)
 void *thread_its(const struct thread *t)
 {
 	return t->its;
-}
-
-int64_t thread_now_us(const struct thread *t)
-{
-	return t->now_us;
 }
 
 size_t thread_count(const struct thread *t)
