@@ -191,29 +191,28 @@ void delivery_forget_idle(struct worker *w, bool unseen_only)
 	mem_free(idle);
 }
 
-size_t delivery_room(const struct worker *w)
-{
-	size_t active = w->states[DELIVERY_LEASING] + w->states[DELIVERY_READY] +
-			w->states[DELIVERY_FLYING];
-	size_t held = map_count(w->held);
-	size_t window = (size_t)w->settings.window, most = (size_t)w->settings.held_max;
-	size_t low = window / 4 < ROOM_LOW ? window / 4 : ROOM_LOW;
-
-	if (active >= window || window - active < low || held >= most)
-		return 0;
-	return window - active < most - held ? window - active : most - held;
-}
-
-size_t delivery_claim_room(const struct worker *w)
+/* Places for more when at most `window` may be active; fewer than `least` are none. */
+static size_t room_within(const struct worker *w, size_t window, size_t least)
 {
 	size_t active = w->states[DELIVERY_LEASING] + w->states[DELIVERY_READY] +
 			w->states[DELIVERY_FLYING];
 	size_t held = map_count(w->held), most = (size_t)w->settings.held_max;
-	size_t window = CLAIM_WINDOWS * (size_t)w->settings.window;
 
-	if (active >= window || held >= most)
+	if (active >= window || window - active < least || held >= most)
 		return 0;
 	return window - active < most - held ? window - active : most - held;
+}
+
+size_t delivery_room(const struct worker *w)
+{
+	size_t window = (size_t)w->settings.window;
+
+	return room_within(w, window, window / 4 < ROOM_LOW ? window / 4 : ROOM_LOW);
+}
+
+size_t delivery_claim_room(const struct worker *w)
+{
+	return room_within(w, CLAIM_WINDOWS * (size_t)w->settings.window, 1);
 }
 
 static bool may_send(const struct worker *w)
