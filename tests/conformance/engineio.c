@@ -7,16 +7,6 @@
 #include "gateway/eio.h"
 #include "lib/conformance.h"
 
-static bool allow_any(struct thread *t, struct http_text origin)
-{
-	return true;
-}
-
-static int take_any(struct thread *t, const struct http_head *head)
-{
-	return 0;
-}
-
 static void opened(struct thread *t, struct eio *e)
 {
 }
@@ -37,11 +27,11 @@ static void gone(struct thread *t, struct eio *e)
 int main(int argc, char **argv)
 {
 	static const struct eio_protocol protocol = {
-		.ping_interval_ms = 300,
-		.ping_timeout_ms = 200,
-		.max_payload = 1000000,
-		.allows_origin = allow_any,
-		.accept = take_any,
+		.ping_interval_ms = CONFORMANCE_PING_INTERVAL_MS,
+		.ping_timeout_ms = CONFORMANCE_PING_TIMEOUT_MS,
+		.max_payload = CONFORMANCE_PAYLOAD_MAX,
+		.allows_origin = conformance_allow_any,
+		.accept = conformance_take_any,
 		.opened = opened,
 		.message = echo,
 		.gone = gone,

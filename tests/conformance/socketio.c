@@ -8,16 +8,6 @@
 #include "gateway/sio.h"
 #include "lib/conformance.h"
 
-static bool allow_any(struct thread *t, struct http_text origin)
-{
-	return true;
-}
-
-static int take_any(struct thread *t, const struct http_head *head)
-{
-	return 0;
-}
-
 /* The suite waits two seconds for a client without a namespace to be closed. */
 static int64_t patience_ms(struct thread *t)
 {
@@ -65,11 +55,11 @@ static void opened(struct thread *t, struct eio *e)
 int main(int argc, char **argv)
 {
 	static const struct eio_protocol protocol = {
-		.ping_interval_ms = 300,
-		.ping_timeout_ms = 200,
-		.max_payload = 1000000,
-		.allows_origin = allow_any,
-		.accept = take_any,
+		.ping_interval_ms = CONFORMANCE_PING_INTERVAL_MS,
+		.ping_timeout_ms = CONFORMANCE_PING_TIMEOUT_MS,
+		.max_payload = CONFORMANCE_PAYLOAD_MAX,
+		.allows_origin = conformance_allow_any,
+		.accept = conformance_take_any,
 		.opened = opened,
 		.message = sio_message,
 		.gone = sio_gone,
