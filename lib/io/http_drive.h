@@ -1,5 +1,5 @@
 /* Waiting for one HTTP daemon's two descriptors and running it: on a thread of its own,
- * or on a caller's loop. Private to io/http_server.c. */
+ * or on a caller's loop. Private to io/http_thread.c. */
 #ifndef PAYBELL_IO_HTTP_DRIVE_H
 #define PAYBELL_IO_HTTP_DRIVE_H
 

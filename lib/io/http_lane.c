@@ -200,7 +200,7 @@ void http_answer_hold(struct http_request *r, const struct http_answer *a)
 		atomic_fetch_sub(&l->open, 1);
 }
 
-/* ---- what a handler reads; what libmicrohttpd keeps is read in http_server.c ---- */
+/* ---- what a handler reads; what libmicrohttpd keeps is read in http_thread.c ---- */
 
 const char *http_method(const struct http_request *r)
 {

@@ -1,6 +1,6 @@
 /* The requests of one server thread: recycled by it, answered from anywhere, and brought
- * back to it through a mailbox. Private to io/http_server.c, which is where libmicrohttpd
- * is; nothing in here knows that.
+ * back to it through a mailbox. Private to io/http_server.c and its neighbours;
+ * nothing in here knows of libmicrohttpd.
  *
  * The lane belongs to its server's thread, but for the mailbox and the counts. `open`
  * counts what the handler has and nobody has answered; whoever sees 0 may stop the

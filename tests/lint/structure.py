@@ -40,7 +40,7 @@ DOORS = (
     (r"hiredis/", r"lib/io/redis_link\.c"),
     (r"curl/", r"lib/io/(curl_door|exchange|stream)\.c"),
     (r"sqlite3", r"lib/io/db\.c"),
-    (r"microhttpd", r"lib/io/http_server\.c"),
+    (r"microhttpd", r"lib/io/http_(thread|response)\.c"),
     (r"jwt\.h", r"lib/io/token\.c"),
     (r"openssl/", r"lib/io/digest\.c"),
     (r"jansson", r"lib/wire/\w+\.c"),
