@@ -183,6 +183,30 @@ bench: $(BIN) $(O)/tests/load $(O)/tests/bare-ledger $(O)/tests/bare-drain | dep
 	PAYBELL_BIN=$(abspath $(O))/bin /usr/bin/python3 tests/bench/bench.py $(PARTS)
 .PHONY: bench
 
+# ---- make bench-gateway CONNECTIONS=10000: broadcast, memory and latency of the gateway; above 15,000 with many processes ------
+
+CROWD       := $(O)/libcrowd.a
+CROWD_OBJ   := $(patsubst %.c,$(O)/%.o,$(wildcard tests/crowd/*.c))
+$(CROWD): $(CROWD_OBJ)
+	@rm -f $@
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
+-include $(CROWD_OBJ:.o=.d)
+
+LISTENERS := $(O)/tests/listeners
+$(LISTENERS): $(O)/tests/bench/listeners.o $(CROWD) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+-include $(O)/tests/bench/listeners.d
+
+BARE_SEND := $(O)/tests/bare-send
+$(BARE_SEND): $(O)/tests/bench/bare_send.o $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+-include $(O)/tests/bench/bare_send.d
+
 # ---- a disk that fails on demand, for LD_PRELOAD; without the sanitizers, whose place it would take ------------------
 
 FAULTS := $(O)/tests/storage-faults.so
