@@ -1,11 +1,10 @@
 #include "base/map.h"
 
 #include <assert.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/random.h"
+#include "base/siphash.h"
 
 /* Linear probing over a power of two of slots. Removing moves the later ones of a run
  * back instead of leaving a mark, so a map that lives for months and changes all the time
@@ -21,64 +20,16 @@ struct slot {
 };
 
 struct map {
-	uint64_t k0, k1; /* the hash's key */
+	struct siphash_key hash_key;
 	size_t count, mask;
 	struct slot *slots;
 };
-
-static uint64_t rotate(uint64_t x, int by)
-{
-	return (x << by) | (x >> (64 - by));
-}
-
-static void sip_round(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[0] = rotate(v[0], 32);
-	v[2] += v[3];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] += v[3];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[2] += v[1];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[2] = rotate(v[2], 32);
-}
-
-/* SipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF", one compression
- * and three finalization rounds). Words are read in the machine's order: the result never
- * leaves the process. */
-static uint64_t sip_hash(const struct map *m, const char *key, size_t len)
-{
-	uint64_t v[4] = {m->k0 ^ 0x736f6d6570736575, m->k1 ^ 0x646f72616e646f6d,
-			 m->k0 ^ 0x6c7967656e657261, m->k1 ^ 0x7465646279746573};
-	uint64_t word;
-	size_t at;
-
-	for (at = 0; at + 8 <= len; at += 8) {
-		memcpy(&word, key + at, 8);
-		v[3] ^= word;
-		sip_round(v);
-		v[0] ^= word;
-	}
-	word = (uint64_t)len << 56;
-	for (int shift = 0; at < len; at++, shift += 8)
-		word |= (uint64_t)(unsigned char)key[at] << shift;
-	v[3] ^= word;
-	sip_round(v);
-	v[0] ^= word;
-	v[2] ^= 0xff;
-	for (int i = 0; i < 3; i++)
-		sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
 
 struct map *map_new(void)
 {
 	struct map *m = mem_alloc(sizeof(*m));
 
-	random_bytes(&m->k0, sizeof(m->k0));
-	random_bytes(&m->k1, sizeof(m->k1));
+	siphash_key_init(&m->hash_key);
 	m->slots = mem_array(FIRST_SLOTS, sizeof(*m->slots));
 	m->mask = FIRST_SLOTS - 1;
 	return m;
@@ -118,7 +69,7 @@ void *map_get(const struct map *m, const char *key, size_t len)
 {
 	if (len > MAP_KEY_MAX || m->count == 0)
 		return NULL;
-	return m->slots[find(m, sip_hash(m, key, len), key, len)].value;
+	return m->slots[find(m, siphash(&m->hash_key, key, len), key, len)].value;
 }
 
 static void grow(struct map *m)
@@ -142,7 +93,7 @@ static void grow(struct map *m)
 
 void *map_put(struct map *m, const char *key, size_t len, void *value)
 {
-	uint64_t hash = sip_hash(m, key, len);
+	uint64_t hash = siphash(&m->hash_key, key, len);
 	struct slot *s = &m->slots[find(m, hash, key, len)];
 	void *before = s->value;
 
@@ -183,7 +134,7 @@ void *map_remove(struct map *m, const char *key, size_t len)
 
 	if (len > MAP_KEY_MAX || m->count == 0)
 		return NULL;
-	at = find(m, sip_hash(m, key, len), key, len);
+	at = find(m, siphash(&m->hash_key, key, len), key, len);
 	if (m->slots[at].key == NULL)
 		return NULL;
 	value = m->slots[at].value;
