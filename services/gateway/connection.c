@@ -64,6 +64,19 @@ void connection_become(struct thread *t, int fd, enum layer_kind layer)
 	c->silent_s = 0;
 }
 
+bool connection_heard(struct thread *t, int fd)
+{
+	struct connection *c = connection_of(t, fd);
+	int most = t->engine->settings.messages_max;
+
+	if (most == 0 || c->heard < most) {
+		c->heard++;
+		return true;
+	}
+	metric_add(&tally.too_many, 1);
+	return false;
+}
+
 const struct route *connection_route(struct thread *t, int fd)
 {
 	return engine_route(t->engine, connection_of(t, fd)->route);
@@ -355,6 +368,7 @@ void connection_second(struct thread *t, int fd)
 
 	if (c->silent_s < UINT16_MAX)
 		c->silent_s++;
+	c->heard = 0;
 	if (c->state != CONNECTION_OPEN) {
 		if (c->silent_s > LINGER_S)
 			connection_cut(t, fd);

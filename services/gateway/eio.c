@@ -16,6 +16,8 @@
 #define SID_THREAD_DIGITS 2
 #define SID_RANDOM_BYTES  10
 
+#define LAST_WORDS_MS 5000 /* a poll that comes later does not get them */
+
 static void on_timer(struct thread *t, struct timer *timer);
 
 /* ---- the table ---- */
@@ -56,6 +58,12 @@ struct thread *eio_elsewhere(struct thread *t, const struct http_head *head)
 struct eio *eio_find(struct thread *t, const char *sid)
 {
 	return map_get(sessions_of(t), sid, strlen(sid));
+}
+
+/* Still there after somebody else had the word? */
+static bool is_on(struct thread *t, const char *sid, const struct eio *e)
+{
+	return eio_find(t, sid) == e && !e->over;
 }
 
 /* ---- coming and going ---- */
@@ -114,15 +122,6 @@ void eio_end(struct thread *t, struct eio *e)
 	mem_free(e);
 }
 
-void eio_close(struct thread *t, struct eio *e)
-{
-	static const char packet[] = {'0' + ENGINEIO_CLOSE};
-
-	if (e->socket >= 0 && !websocket_send(t, e->socket, true, packet, 1))
-		return;
-	eio_end(t, e);
-}
-
 void eio_stop(struct thread *t)
 {
 	const char *key;
@@ -162,7 +161,7 @@ static void on_timer(struct thread *t, struct timer *timer)
 {
 	struct eio *e = container_of(timer, struct eio, timer);
 
-	if (e->asked) {
+	if (e->asked || e->over) {
 		eio_end(t, e);
 		return;
 	}
@@ -193,7 +192,43 @@ bool eio_begin(struct thread *t, struct eio *e, bool may_upgrade)
 	if (!sent)
 		return false;
 	e->protocol->opened(t, e);
-	return eio_find(t, sid) == e;
+	return is_on(t, sid, e);
+}
+
+/* For its next poll: what waits, and that it is over. */
+static void leave_last_words(struct thread *t, struct eio *e)
+{
+	void *user = e->user;
+
+	e->over = true;
+	wait_for_beat(t, e, LAST_WORDS_MS);
+	if (user)
+		e->protocol->gone(t, e);
+	e->user = NULL;
+	send_bare(t, e, ENGINEIO_CLOSE);
+}
+
+void eio_close(struct thread *t, struct eio *e)
+{
+	static const char packet[] = {'0' + ENGINEIO_CLOSE};
+	int probing = e->probing;
+
+	if (e->socket < 0 && e->poll < 0) {
+		let_go(t, &e->probing);
+		if (probing >= 0)
+			websocket_close(t, probing, WS_CLOSE_NONE, "");
+		leave_last_words(t, e);
+		return;
+	}
+	if (e->socket >= 0 && !websocket_send(t, e->socket, true, packet, 1))
+		return;
+	eio_end(t, e);
+}
+
+void eio_fetched(struct thread *t, struct eio *e)
+{
+	if (e->over && list_empty(&e->waiting))
+		eio_end(t, e);
 }
 
 /* ---- what comes ---- */
@@ -202,6 +237,8 @@ bool eio_take(struct thread *t, struct eio *e, const struct engineio_packet *p)
 {
 	char sid[EIO_SID_SIZE];
 
+	if (e->over)
+		return false;
 	switch (p->type) {
 	case ENGINEIO_PONG:
 		e->asked = false;
@@ -211,7 +248,7 @@ bool eio_take(struct thread *t, struct eio *e, const struct engineio_packet *p)
 		memcpy(sid, e->sid, sizeof(sid));
 		e->protocol->message(t, e, p->binary, (const uint8_t *)p->data.at,
 				     p->data.len);
-		return eio_find(t, sid) == e;
+		return is_on(t, sid, e);
 	case ENGINEIO_CLOSE:
 	default: /* nothing else may come here */
 		eio_end(t, e);

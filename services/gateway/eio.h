@@ -40,7 +40,8 @@ bool eio_send(struct thread *t, struct eio *e, const struct message *const *mess
 bool eio_send_text(struct thread *t, struct eio *e, const char *text, size_t len);
 bool eio_send_binary(struct thread *t, struct eio *e, const void *bytes, size_t len);
 size_t eio_arrears(struct thread *t, const struct eio *e);
-/* Says so and ends it. */
+/* Says so and ends it. What it was told before still reaches a client that polls, if its
+ * next poll comes soon. */
 void eio_close(struct thread *t, struct eio *e);
 
 #endif

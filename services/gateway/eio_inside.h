@@ -24,6 +24,7 @@ struct eio {
 	size_t waiting_bytes;
 	struct timer timer; /* for the next ping, or for the pong */
 	bool asked;         /* a ping is under way */
+	bool over;          /* the protocol has left it; its last words wait for a poll */
 };
 
 /* The other thread that has the session which this request names; NULL: none. */
@@ -36,6 +37,8 @@ struct eio *eio_new(struct thread *t, const struct eio_protocol *protocol);
 bool eio_begin(struct thread *t, struct eio *e, bool may_upgrade);
 /* One packet from the client. False: gone. */
 bool eio_take(struct thread *t, struct eio *e, const struct engineio_packet *p);
+/* A poll has fetched all that waited: of one that is over it was the last. */
+void eio_fetched(struct thread *t, struct eio *e);
 /* Ends it: transports are closed, the protocol is told. */
 void eio_end(struct thread *t, struct eio *e);
 

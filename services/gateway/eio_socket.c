@@ -35,7 +35,7 @@ static int accept_socket(struct thread *t, int fd, const struct http_head *head,
 		e->socket = fd;
 	} else {
 		e = eio_find(t, sid);
-		if (!e || e->socket >= 0 || e->probing >= 0)
+		if (!e || e->over || e->socket >= 0 || e->probing >= 0)
 			return 400;
 		e->probing = fd;
 	}

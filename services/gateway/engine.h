@@ -41,6 +41,7 @@ struct connection {
 	uint32_t generation;     /* of the descriptor: counts who had it */
 	uint32_t place;          /* in the thread's list */
 	uint16_t silent_s;       /* since the last byte came */
+	uint16_t heard;          /* messages in this second */
 	uint8_t layer, state;
 	uint8_t route; /* which of the engine's routes it came by */
 	uint8_t flags; /* the layer's */
@@ -74,6 +75,7 @@ struct engine_settings {
 	int max_of_address;         /* of one client's address; 0: no limit */
 	size_t queue_max_bytes;     /* of one connection: then it is too slow */
 	int handshake_s;            /* until a connection must have said what it is */
+	int messages_max;           /* of one connection in a second; 0: no limit */
 	size_t head_max_bytes;      /* of a request's head */
 	const struct route *routes; /* ended by path NULL */
 	/* Takes over a connection that none of the routes wants: the request was not
@@ -146,6 +148,9 @@ struct handle connection_handle(struct thread *t, int fd);
 bool connection_is(struct thread *t, struct handle h); /* still there, and open */
 
 void connection_become(struct thread *t, int fd, enum layer_kind layer);
+/* One more message came by it. False: that is too many for this second, and the caller
+ * ends it. */
+bool connection_heard(struct thread *t, int fd);
 const struct route *connection_route(struct thread *t, int fd);
 
 /* Sends now, or queues what the kernel does not take (bytes are copied, a frame is

@@ -115,6 +115,7 @@ static int start_engine(struct gateway *g, struct err *e)
 		.max_of_address = (int)s->max_of_address,
 		.queue_max_bytes = (size_t)s->queue_max_bytes,
 		.handshake_s = (int)(s->handshake_ms / 1000),
+		.messages_max = (int)s->messages_max,
 		.head_max_bytes = HTTP_HEAD_MAX_DEFAULT,
 		.routes = routes,
 		.thread_begin = thread_begin,
@@ -143,6 +144,7 @@ static void init_shared(struct gateway *g)
 	g->shared.per_user_max = (int)s->max_of_user;
 	g->shared.auth_timeout_s = (int)(s->auth_timeout_ms / 1000);
 	g->shared.restart_spread_ms = s->restart_spread_ms;
+	g->shared.query_token = s->query_token;
 }
 
 static void on_commands_up(void *arg)
@@ -233,7 +235,7 @@ bool gateway_ready(void *state, char reason[ADMIN_REASON_SIZE])
 
 static void on_drain(struct thread *t, struct letter *l)
 {
-	sio_live_drain(t); /* first: what is left of theirs is plain_drain()'s, too */
+	sio_live_drain(t);
 	plain_drain(t);
 	mem_free(l);
 }

@@ -16,6 +16,7 @@
 #include "gateway/websocket.h"
 #include "wire/http_head.h"
 
+#define QUIET_S   1
 #define FLAG_OURS 1 /* its first line names one of our routes */
 
 /* ---- whose is it ---- */
@@ -105,6 +106,8 @@ static const char *reason_of(int status)
 		return "Method Not Allowed";
 	case 426:
 		return "Upgrade Required";
+	case 429:
+		return "Too Many Requests";
 	case 431:
 		return "Request Header Fields Too Large";
 	case 503:
@@ -170,6 +173,8 @@ static ssize_t input(struct thread *t, int fd, uint8_t *bytes, size_t len)
 		return refuse(t, fd, head.status, "", e.text);
 	if (rc == 0)
 		return 0;
+	if (!connection_heard(t, fd))
+		return refuse(t, fd, 429, "", "too many requests by this connection\n");
 	if (c->route == ROUTE_NONE)
 		return refuse(t, fd, 404, "", "there is no such resource\n");
 	if (!connection_route(t, fd)->eio)
@@ -183,9 +188,14 @@ static ssize_t input(struct thread *t, int fd, uint8_t *bytes, size_t len)
 	return -1;
 }
 
+/* When the engine takes no more, a connection between two polls is not waited for longer
+ * than a client takes to ask again. */
 static void second(struct thread *t, int fd)
 {
-	if (connection_of(t, fd)->silent_s > t->engine->settings.handshake_s)
+	const struct engine *e = t->engine;
+	int most_s = atomic_load(&e->quiet) ? QUIET_S : e->settings.handshake_s;
+
+	if (connection_of(t, fd)->silent_s > most_s)
 		connection_cut(t, fd);
 }
 

@@ -15,6 +15,7 @@ struct shared {
 	struct presence *presence;
 	int per_user_max;          /* sessions of one user, on one thread */
 	int auth_timeout_s;        /* until a plain socket has shown its token */
+	bool query_token;          /* whether a token may come in the URL */
 	int64_t restart_spread_ms; /* over which a restart sends its clients back */
 	atomic_int speaking[DIALECT_COUNT]; /* sessions */
 	atomic_bool draining;

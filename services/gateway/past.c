@@ -25,6 +25,7 @@ enum {
  * session says meanwhile (it is gone) it says in `session`, which only its thread reads.
  */
 struct past {
+	struct behind behind; /* the session's thread's alone, as `session` */
 	struct letter letter; /* back to the thread */
 	struct list link;     /* in the reader's queue */
 	struct reader *reader;
@@ -58,6 +59,12 @@ struct reader {
 	struct buf json;
 	struct log_limit limit;
 };
+
+static struct past *past_of(const struct session *s)
+{
+	return s->behind ? (struct past *)container_of(s->behind, struct past, behind)
+			 : NULL;
+}
 
 static void release_messages(struct past *p)
 {
@@ -298,12 +305,11 @@ static void on_letter(struct thread *t, struct letter *l)
 	}
 	release_messages(p);
 	s->last = p->after;
-	if (p->more || s->missed > s->last) {
+	if (p->more || p->behind.missed > s->last) {
 		go_on(p, t);
 		return;
 	}
-	s->state = SESSION_LIVE;
-	s->past = NULL;
+	s->behind = NULL;
 	past_free(p);
 }
 
@@ -323,9 +329,7 @@ void past_begin(struct reader *r, struct room *room, struct thread *t, struct se
 		mem_copy_text(p->user_id, sizeof(p->user_id), user_id);
 	mem_copy_text(p->ledger, sizeof(p->ledger), ledger);
 	p->after = after;
-	s->past = p;
-	s->state = SESSION_PAST;
-	s->missed = 0;
+	s->behind = &p->behind;
 	s->seen = 0;
 	room_join(room, s, user_id);
 	ask(p);
@@ -333,10 +337,10 @@ void past_begin(struct reader *r, struct room *room, struct thread *t, struct se
 
 void past_end(struct room *room, struct session *s)
 {
-	struct past *p = s->past;
+	struct past *p = past_of(s);
 
 	room_leave(room, s);
-	s->past = NULL;
+	s->behind = NULL;
 	if (!p)
 		return;
 	p->session = NULL;
@@ -346,8 +350,10 @@ void past_end(struct room *room, struct session *s)
 
 void past_second(struct thread *t, struct session *s)
 {
-	if (s->past && s->past->waits)
-		go_on(s->past, t);
+	struct past *p = past_of(s);
+
+	if (p && p->waits)
+		go_on(p, t);
 }
 
 /* ---- its life ---- */

@@ -11,15 +11,20 @@
 
 #define TOKEN_PREFIX "token."
 
+/* What its request said. */
+struct arrival {
+	int64_t after; /* -1: nothing */
+	char ledger[LIVE_LEDGER_SIZE];
+	char token[TOKEN_MAX]; /* "": it comes in a frame */
+	bool is_in_url;        /* which is not always allowed */
+};
+
 /* A socket of ours; the connection's user. */
 struct plain {
 	struct session session;
 	int fd;
-	bool joined;
+	struct arrival *arrival; /* NULL: it has joined */
 	int64_t expires_s; /* Unix: of its token; while it has none, of our patience */
-	int64_t after;     /* from the query, until it has joined; -1: none */
-	char ledger[LIVE_LEDGER_SIZE];
-	char *token; /* from the subprotocols, until it is opened; or NULL */
 };
 
 static struct plain *plain_of(struct thread *t, int fd)
@@ -98,11 +103,12 @@ static void join(struct thread *t, struct plain *p, const struct access *a, int6
 				"too many connections of this user");
 		return;
 	}
-	p->joined = true;
 	p->session.voice = &voice;
 	atomic_fetch_add(&l->shared->speaking[DIALECT_PLAIN], 1);
 	past_begin(l->shared->reader, l->room, t, &p->session, a->all ? NULL : a->user_id,
 		   after, ledger);
+	mem_free(p->arrival);
+	p->arrival = NULL;
 }
 
 /* Also in place of the one that it has: for the same user, or not at all. */
@@ -116,20 +122,21 @@ static void show_token(struct thread *t, struct plain *p, const char *token,
 		websocket_close(t, p->fd, PLAIN_CLOSE_TOKEN, e.text);
 		return;
 	}
-	if (p->joined && !access_is_for(&a, room_user(&p->session))) {
+	if (!p->arrival && !access_is_for(&a, room_user(&p->session))) {
 		websocket_close(t, p->fd, PLAIN_CLOSE_TOKEN,
 				"the token is another user's");
 		return;
 	}
 	p->expires_s = a.expires_s;
-	if (!p->joined)
+	if (p->arrival)
 		join(t, p, &a, after, ledger);
 }
 
 /* ---- the protocol ---- */
 
-/* Ours among the subprotocols, and a token beside it. */
-static void read_subprotocols(struct plain *p, const struct http_head *head,
+/* Ours among the subprotocols, and a token beside it. One that is too long for a token
+ * is not taken for one. */
+static void read_subprotocols(struct arrival *a, const struct http_head *head,
 			      const char **chosen)
 {
 	struct http_items next = {0};
@@ -139,10 +146,24 @@ static void read_subprotocols(struct plain *p, const struct http_head *head,
 	while (ws_handshake_next_protocol(head, &next, &offered)) {
 		if (http_text_is(offered, LIVE_SUBPROTOCOL))
 			*chosen = LIVE_SUBPROTOCOL;
-		else if (!p->token && offered.len > prefix &&
+		else if (a->token[0] == '\0' && offered.len > prefix &&
+			 offered.len - prefix < sizeof(a->token) &&
 			 memcmp(offered.at, TOKEN_PREFIX, prefix) == 0)
-			p->token = mem_dup(offered.at + prefix, offered.len - prefix);
+			memcpy(a->token, offered.at + prefix, offered.len - prefix);
 	}
+}
+
+static int read_query(struct arrival *a, const struct http_head *head)
+{
+	char after[24] = "";
+
+	if (http_head_query(head, "after", after, sizeof(after)) < 0 ||
+	    http_head_query(head, "ledger", a->ledger, sizeof(a->ledger)) < 0 ||
+	    http_head_query(head, "token", a->token, sizeof(a->token)) < 0)
+		return -1;
+	a->is_in_url = a->token[0] != '\0';
+	a->after = after[0] ? sequence_parse(after) : -1;
+	return after[0] && a->after < 0 ? -1 : 0;
 }
 
 static int accept_socket(struct thread *t, int fd, const struct http_head *head,
@@ -150,7 +171,6 @@ static int accept_socket(struct thread *t, int fd, const struct http_head *head,
 {
 	const struct shared *shared = local_of(t)->shared;
 	struct http_text origin = {NULL, 0};
-	char after[24] = "";
 	struct plain *p;
 
 	if (atomic_load(&shared->draining))
@@ -161,14 +181,13 @@ static int accept_socket(struct thread *t, int fd, const struct http_head *head,
 	p = mem_alloc(sizeof(*p));
 	p->fd = fd;
 	p->expires_s = now_s() + shared->auth_timeout_s;
-	if (http_head_query(head, "after", after, sizeof(after)) < 0 ||
-	    http_head_query(head, "ledger", p->ledger, sizeof(p->ledger)) < 0 ||
-	    (p->after = after[0] ? sequence_parse(after) : -1,
-	     after[0] && p->after < 0)) {
+	p->arrival = mem_alloc(sizeof(*p->arrival));
+	if (read_query(p->arrival, head) < 0) {
+		mem_free(p->arrival);
 		mem_free(p);
 		return 400;
 	}
-	read_subprotocols(p, head, subprotocol);
+	read_subprotocols(p->arrival, head, subprotocol);
 	connection_of(t, fd)->user = p;
 	return 0;
 }
@@ -176,12 +195,13 @@ static int accept_socket(struct thread *t, int fd, const struct http_head *head,
 static void opened(struct thread *t, int fd)
 {
 	struct plain *p = plain_of(t, fd);
-	char *token = p->token;
+	const struct arrival *a = p->arrival;
 
-	p->token = NULL;
-	if (token)
-		show_token(t, p, token, p->after, p->ledger);
-	mem_free(token);
+	if (a->is_in_url && !local_of(t)->shared->query_token)
+		websocket_close(t, fd, PLAIN_CLOSE_TOKEN,
+				"a token may not come in the URL here");
+	else if (a->token[0] != '\0')
+		show_token(t, p, a->token, a->after, a->ledger);
 }
 
 static void send_error(struct thread *t, int fd, const struct err *e)
@@ -196,9 +216,9 @@ static void send_error(struct thread *t, int fd, const struct err *e)
 static void seen(struct thread *t, struct plain *p, int64_t sequence)
 {
 	struct err e = ERR_INIT;
-	int rc = p->joined ? reads_seen(local_of(t)->shared->reads, &p->session, sequence,
-					&e)
-			   : err_set(&e, ERR_INVALID, "show a token first");
+	int rc = !p->arrival ? reads_seen(local_of(t)->shared->reads, &p->session,
+					  sequence, &e)
+			     : err_set(&e, ERR_INVALID, "show a token first");
 
 	if (rc < 0)
 		send_error(t, p->fd, &e);
@@ -208,11 +228,12 @@ static void take(struct thread *t, int fd, const struct live_input *in)
 {
 	static const char pong[] = "{\"type\":\"pong\"}";
 	struct plain *p = plain_of(t, fd);
+	const struct arrival *a = p->arrival;
 
 	switch (in->type) {
 	case LIVE_AUTH:
-		show_token(t, p, in->token, in->after >= 0 ? in->after : p->after,
-			   in->ledger[0] ? in->ledger : p->ledger);
+		show_token(t, p, in->token, in->after >= 0 || !a ? in->after : a->after,
+			   in->ledger[0] || !a ? in->ledger : a->ledger);
 		return;
 	case LIVE_SEEN:
 		seen(t, p, in->sequence);
@@ -246,10 +267,10 @@ static void second(struct thread *t, int fd)
 
 	if (now_s() >= p->expires_s) {
 		websocket_close(t, fd, PLAIN_CLOSE_TOKEN,
-				p->joined ? "the token has ended" : "no token came");
+				p->arrival ? "no token came" : "the token has ended");
 		return;
 	}
-	if (p->joined)
+	if (!p->arrival)
 		past_second(t, &p->session);
 }
 
@@ -258,11 +279,11 @@ static void gone(struct thread *t, int fd)
 	struct plain *p = plain_of(t, fd);
 	struct local *l = local_of(t);
 
-	if (p->joined) {
+	if (!p->arrival) {
 		past_end(l->room, &p->session);
 		atomic_fetch_sub(&l->shared->speaking[DIALECT_PLAIN], 1);
 	}
-	mem_free(p->token);
+	mem_free(p->arrival);
 	mem_free(p);
 	connection_of(t, fd)->user = NULL;
 }

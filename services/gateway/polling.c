@@ -31,7 +31,8 @@ static const struct fault {
   BAD_REQUEST = {400, "{\"code\":3,\"message\":\"Bad request\"}"},
   FORBIDDEN = {403, "{\"code\":4,\"message\":\"Forbidden\"}"},
   BAD_VERSION = {400, "{\"code\":5,\"message\":\"Unsupported protocol version\"}"},
-  TOO_LARGE = {413, "{\"code\":3,\"message\":\"Payload too large\"}"};
+  TOO_LARGE = {413, "{\"code\":3,\"message\":\"Payload too large\"}"},
+  TOO_MANY = {429, "{\"code\":3,\"message\":\"Too many messages\"}"};
 
 static struct poll *poll_of(struct thread *t, int fd)
 {
@@ -140,6 +141,7 @@ void polling_answer(struct thread *t, struct eio *e)
 	e->poll = -1;
 	finish(t, fd, buf_text(&payload), payload.len);
 	buf_release(&payload);
+	eio_fetched(t, e);
 }
 
 void polling_close(struct thread *t, struct eio *e)
@@ -285,6 +287,18 @@ ssize_t polling_begin(struct thread *t, int fd, const struct http_head *head,
 
 /* ---- the layer ---- */
 
+/* The request is not what it should be: neither it nor its session goes on. */
+static void break_off(struct thread *t, int fd, struct eio *e, const struct fault *fault)
+{
+	char origin[ORIGIN_SIZE];
+
+	memcpy(origin, poll_of(t, fd)->origin, sizeof(origin));
+	if (e)
+		eio_end(t, e);
+	free_poll(connection_of(t, fd));
+	refuse(t, fd, fault, origin);
+}
+
 /* The packets of one piece of a body. False: the request was answered, or its connection
  * is gone. */
 static bool take_packets(struct thread *t, int fd, struct slice piece, bool last)
@@ -297,19 +311,18 @@ static bool take_packets(struct thread *t, int fd, struct slice piece, bool last
 	while (rc == 1 && connection_is(t, h)) {
 		struct poll *p = poll_of(t, fd);
 		struct eio *e = eio_find(t, p->sid);
-		char origin[ORIGIN_SIZE];
 
 		rc = engineio_reader_next(&p->reader, &piece, last, &packet, &err);
+		if (rc < 0) {
+			break_off(t, fd, e, &BAD_REQUEST);
+			return false;
+		}
+		if (rc == 1 && !connection_heard(t, fd)) {
+			break_off(t, fd, e, &TOO_MANY);
+			return false;
+		}
 		if (rc == 1 && e)
 			eio_take(t, e, &packet);
-		if (rc >= 0)
-			continue;
-		memcpy(origin, p->origin, sizeof(origin));
-		if (e)
-			eio_end(t, e);
-		free_poll(connection_of(t, fd));
-		refuse(t, fd, &BAD_REQUEST, origin);
-		return false;
 	}
 	return connection_is(t, h);
 }

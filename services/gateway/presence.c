@@ -4,13 +4,25 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/table.h"
 #include "gateway/notes.h"
 
-#define FLUSH_MS    100
-#define MEMBER_SIZE 96
+enum {
+	TICK_MS = 100,
+	MEMBER_SIZE = 96,
+	TOLD_MAX = 100, /* users of one call of the script */
+};
+
+/* KEYS: the users'; ARGV: now, until when, the member, how long it holds, all in ms.
+ * Those that have ended go too: they were left by processes that died. */
+static const char tell_script[] =
+	"for _, key in ipairs(KEYS) do\n"
+	"  redis.call('ZADD', key, ARGV[2], ARGV[3])\n"
+	"  redis.call('ZREMRANGEBYSCORE', key, '-inf', ARGV[1])\n"
+	"  redis.call('PEXPIRE', key, ARGV[4])\n"
+	"end\n";
 
 /* What a thread says. */
 struct presence_note {
@@ -21,10 +33,11 @@ struct presence_note {
 
 /* A user that is here, or has gone and Redis does not know yet. */
 struct present {
+	struct table_node node;
 	struct list link; /* of `here`, or of `gone` */
-	int threads;      /* that have a session of it */
+	uint32_t told;    /* the tick; 0: it is to be told now */
+	uint8_t threads;  /* that have a session of it */
 	bool known;       /* Redis may have it */
-	int64_t told_us;  /* monotonic; 0: it is to be told now */
 	char user_id[];   /* as long as it is */
 };
 
@@ -34,10 +47,11 @@ struct presence {
 	struct redis_args *args;
 	struct loop_timer *tick;
 	struct notes notes;
-	struct map *users;
+	struct table users;
 	struct list here; /* who was told longest ago is first */
 	struct list gone; /* who went first is first */
-	int64_t up_us;    /* what was told before does not count */
+	int64_t start_us; /* monotonic: ticks count from here */
+	uint32_t up;      /* the tick; what was told before it does not count */
 };
 
 /* ---- any thread ---- */
@@ -55,6 +69,21 @@ void presence_note(void *arg, const char *user_id, bool here)
 
 /* ---- on the loop: who is here ---- */
 
+static const char *user_key(const struct table_node *n, size_t *len)
+{
+	const struct present *u = container_of(n, struct present, node);
+
+	*len = strlen(u->user_id);
+	return u->user_id;
+}
+
+static struct present *find(const struct presence *p, const char *user_id)
+{
+	struct table_node *n = table_find(&p->users, user_id, strlen(user_id));
+
+	return n ? container_of(n, struct present, node) : NULL;
+}
+
 static void move_to(struct list *list, struct present *u, bool front)
 {
 	if (list_linked(&u->link))
@@ -68,22 +97,23 @@ static void move_to(struct list *list, struct present *u, bool front)
 static void comes(struct presence *p, const char *user_id)
 {
 	size_t len = strlen(user_id);
-	struct present *u = map_get(p->users, user_id, len);
+	struct present *u = find(p, user_id);
 
+	_Static_assert(ENGINE_THREADS_MAX <= UINT8_MAX, "threads holds it");
 	if (!u) {
-		u = mem_alloc(sizeof(*u) + len + 1);
+		u = mem_alloc(offsetof(struct present, user_id) + len + 1);
 		memcpy(u->user_id, user_id, len);
-		map_put(p->users, user_id, len, u);
+		table_add(&p->users, &u->node);
 	}
 	if (u->threads++ > 0)
 		return;
-	u->told_us = 0;
+	u->told = 0;
 	move_to(&p->here, u, true);
 }
 
 static void goes(struct presence *p, const char *user_id)
 {
-	struct present *u = map_get(p->users, user_id, strlen(user_id));
+	struct present *u = find(p, user_id);
 
 	if (--u->threads == 0)
 		move_to(&p->gone, u, false);
@@ -103,21 +133,28 @@ static void on_note(void *arg, struct note *note)
 static void forget(struct presence *p, struct present *u)
 {
 	list_remove(&u->link);
-	map_remove(p->users, u->user_id, strlen(u->user_id));
+	table_remove(&p->users, &u->node);
 	mem_free(u);
 }
 
 /* ---- on the loop: telling it ---- */
 
-static struct redis_args *command(struct presence *p, const char *name,
-				  const struct present *u)
+/* Ticks of TICK_MS since it began, and one: 0 is never. */
+static uint32_t tick_now(const struct presence *p)
+{
+	return (uint32_t)((clock_mono_us() - p->start_us) / (TICK_MS * US_PER_MS)) + 1;
+}
+
+static uint32_t ttl_ticks(const struct presence *p)
+{
+	return (uint32_t)(p->settings.ttl_ms / TICK_MS);
+}
+
+static void add_key(struct presence *p, const struct present *u)
 {
 	struct bus_name key;
 
-	redis_args_clear(p->args);
-	redis_args_text(p->args, name);
 	redis_args_text(p->args, bus_presence(&key, p->settings.bus, u->user_id));
-	return p->args;
 }
 
 static void send(struct presence *p)
@@ -125,34 +162,30 @@ static void send(struct presence *p)
 	redis_send(p->settings.commands, p->args, NULL, NULL);
 }
 
-/* Those that have ended go too: they were left by processes that died. */
-static void tell_here(struct presence *p, const struct present *u)
+static void tell_here(struct presence *p, struct present *const *users, int count)
 {
 	int64_t now_ms = clock_utc_us() / US_PER_MS, ttl_ms = p->settings.ttl_ms;
-	struct redis_args *a = command(p, "ZADD", u);
 
-	redis_args_int(a, now_ms + ttl_ms);
-	redis_args_text(a, p->member);
-	send(p);
-	a = command(p, "ZREMRANGEBYSCORE", u);
-	redis_args_text(a, "-inf");
-	redis_args_int(a, now_ms);
-	send(p);
-	a = command(p, "PEXPIRE", u);
-	redis_args_int(a, ttl_ms);
+	redis_args_clear(p->args);
+	redis_args_text(p->args, "EVAL");
+	redis_args_text(p->args, tell_script);
+	redis_args_int(p->args, count);
+	for (int i = 0; i < count; i++)
+		add_key(p, users[i]);
+	redis_args_int(p->args, now_ms);
+	redis_args_int(p->args, now_ms + ttl_ms);
+	redis_args_text(p->args, p->member);
+	redis_args_int(p->args, ttl_ms);
 	send(p);
 }
 
 static void tell_gone(struct presence *p, const struct present *u)
 {
-	redis_args_text(command(p, "ZREM", u), p->member);
+	redis_args_clear(p->args);
+	redis_args_text(p->args, "ZREM");
+	add_key(p, u);
+	redis_args_text(p->args, p->member);
 	send(p);
-}
-
-static int64_t due_us(const struct presence *p, const struct present *u)
-{
-	return u->told_us < p->up_us ? 0
-				     : u->told_us + p->settings.ttl_ms * US_PER_MS / 3;
 }
 
 static struct present *first_of(const struct list *list)
@@ -160,30 +193,39 @@ static struct present *first_of(const struct list *list)
 	return list_empty(list) ? NULL : container_of(list->next, struct present, link);
 }
 
-/* Of the first in order: who has just come was put in front. */
-static int renew(struct presence *p, int64_t now_us, int budget)
+static bool is_due(const struct presence *p, const struct present *u, uint32_t now)
 {
-	struct present *u;
+	return u->told == 0 || u->told < p->up || u->told + ttl_ticks(p) / 3 <= now;
+}
 
-	while (budget > 0 && (u = first_of(&p->here)) != NULL && due_us(p, u) <= now_us) {
-		tell_here(p, u);
-		u->told_us = now_us;
+/* Up to `most` of those that are due, from the first in order: who has just come was put
+ * in front. Returns how many. */
+static int renew(struct presence *p, uint32_t now, int most)
+{
+	struct present *users[TOLD_MAX], *u;
+	int count = 0;
+
+	while (count < most && count < TOLD_MAX && (u = first_of(&p->here)) != NULL &&
+	       is_due(p, u, now)) {
+		u->told = now;
 		u->known = true;
 		move_to(&p->here, u, false);
-		budget--;
+		users[count++] = u;
 	}
-	return budget;
+	if (count > 0)
+		tell_here(p, users, count);
+	return count;
 }
 
 /* While Redis is away they are kept until it has forgotten them by itself. */
-static void let_go(struct presence *p, int64_t now_us, bool up, int budget)
+static void let_go(struct presence *p, uint32_t now, bool up, int budget)
 {
 	struct present *u;
 
 	while (budget-- > 0 && (u = first_of(&p->gone)) != NULL) {
 		if (up && u->known)
 			tell_gone(p, u);
-		else if (!up && u->told_us + p->settings.ttl_ms * US_PER_MS > now_us)
+		else if (!up && u->told + ttl_ticks(p) > now)
 			return;
 		forget(p, u);
 	}
@@ -193,24 +235,24 @@ static void let_go(struct presence *p, int64_t now_us, bool up, int budget)
 static void on_tick(void *arg)
 {
 	struct presence *p = arg;
-	int64_t now_us = clock_mono_us();
+	uint32_t now = tick_now(p);
 	bool up = redis_is_up(p->settings.commands);
-	int budget = PRESENCE_FLUSH_MAX - PRESENCE_FLUSH_MAX / 10;
+	int left = PRESENCE_FLUSH_MAX - PRESENCE_FLUSH_MAX / 10, told;
 
-	if (up)
-		budget = renew(p, now_us, budget);
-	let_go(p, now_us, up, budget + PRESENCE_FLUSH_MAX / 10);
+	while (up && left > 0 && (told = renew(p, now, left)) > 0)
+		left -= told;
+	let_go(p, now, up, left + PRESENCE_FLUSH_MAX / 10);
 }
 
 void presence_up(struct presence *p)
 {
-	p->up_us = clock_mono_us();
+	p->up = tick_now(p);
 }
 
 bool presence_idle(const struct presence *p)
 {
 	return !redis_is_up(p->settings.commands) ||
-	       (map_count(p->users) == 0 && redis_pending(p->settings.commands) == 0);
+	       (p->users.count == 0 && redis_pending(p->settings.commands) == 0);
 }
 
 /* ---- its life ---- */
@@ -225,12 +267,12 @@ void presence_start(struct presence **out, const struct presence_settings *setti
 		 (unsigned long long)random_below(1ULL << 32));
 	p->args = redis_args_new();
 	p->tick = loop_timer_new(settings->loop, on_tick, p);
-	p->users = map_new();
+	table_init(&p->users, user_key);
 	list_init(&p->here);
 	list_init(&p->gone);
-	p->up_us = 1;
+	p->start_us = clock_mono_us();
 	notes_init(&p->notes, settings->loop, on_note, p);
-	loop_timer_start(p->tick, FLUSH_MS, FLUSH_MS);
+	loop_timer_start(p->tick, TICK_MS, TICK_MS);
 	*out = p;
 }
 
@@ -244,7 +286,7 @@ void presence_stop(struct presence *p)
 	while ((u = first_of(&p->here)) != NULL || (u = first_of(&p->gone)) != NULL)
 		forget(p, u);
 	loop_timer_free(p->tick);
-	map_free(p->users);
+	table_release(&p->users);
 	redis_args_free(p->args);
 	mem_free(p);
 }

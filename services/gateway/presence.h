@@ -6,9 +6,10 @@
  * takes it away, and so does the end of the user's last connection here. The clocks of
  * the hosts must agree to within a part of that time.
  *
- * Bounded: at most PRESENCE_FLUSH_MAX users every 100 ms, those that came first, then
- * those that went, then those whose renewal is due longest. With 30 s that keeps up to
- * 100,000 users of a process fresh at its own pace, and up to 300,000 at all. */
+ * Redis is asked for a hundred users at a time, by a script. Bounded: at most
+ * PRESENCE_FLUSH_MAX users every 100 ms, those that came first, then those that went,
+ * then those whose renewal is due longest. With 30 s that keeps up to 100,000 users of a
+ * process fresh at its own pace, and up to 300,000 at all. */
 #ifndef PAYBELL_GATEWAY_PRESENCE_H
 #define PAYBELL_GATEWAY_PRESENCE_H
 

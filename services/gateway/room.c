@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "base/map.h"
 #include "base/mem.h"
+#include "base/table.h"
 
 enum {
 	SLICE = 2000, /* sends of one go: then the others live */
@@ -11,6 +11,7 @@ enum {
 };
 
 struct member {
+	struct table_node node;
 	struct list sessions;
 	int count;
 	char user_id[]; /* as long as it is */
@@ -27,35 +28,51 @@ struct telling {
 	struct message joined[DIALECT_COUNT]; /* all of it as one, for these */
 };
 
+/* One item for one session. */
 struct heard {
 	uint32_t item, next; /* next: index + 1; 0: the last one */
+};
+
+/* A session that the batch has something for. */
+struct touched {
+	struct session *session; /* NULL: it has left meanwhile */
+	uint32_t first, end;     /* in `heard`, counted from 1 */
 };
 
 struct room {
 	room_watch_fn *watch; /* or NULL */
 	void *watch_arg;
-	struct map *members; /* by user */
+	struct table members; /* by user */
 	struct session **all;
 	size_t all_count, all_capacity;
-	uint32_t number; /* of the newest batch */
-	struct list touched;
-	struct heard *heard; /* of one batch, linked for each session */
+	uint32_t number;         /* of the newest batch */
+	struct touched *touched; /* of one batch */
+	uint32_t touched_count, touched_capacity;
+	struct heard *heard; /* of it, linked for each session */
 	uint32_t heard_count, heard_capacity;
 };
+
+static const char *member_key(const struct table_node *n, size_t *len)
+{
+	const struct member *m = container_of(n, struct member, node);
+
+	*len = strlen(m->user_id);
+	return m->user_id;
+}
 
 struct room *room_new(void)
 {
 	struct room *r = mem_alloc(sizeof(*r));
 
-	r->members = map_new();
-	list_init(&r->touched);
+	table_init(&r->members, member_key);
 	return r;
 }
 
 void room_free(struct room *r)
 {
-	map_free(r->members);
+	table_release(&r->members);
 	mem_free(r->all);
+	mem_free(r->touched);
 	mem_free(r->heard);
 	mem_free(r);
 }
@@ -68,17 +85,24 @@ void room_watch(struct room *r, room_watch_fn *fn, void *arg)
 
 /* ---- who is in ---- */
 
+static struct member *find_member(const struct room *r, const char *user_id)
+{
+	struct table_node *n = table_find(&r->members, user_id, strlen(user_id));
+
+	return n ? container_of(n, struct member, node) : NULL;
+}
+
 static struct member *member_of(struct room *r, const char *user_id)
 {
 	size_t len = strlen(user_id);
-	struct member *m = map_get(r->members, user_id, len);
+	struct member *m = find_member(r, user_id);
 
 	if (m)
 		return m;
-	m = mem_alloc(sizeof(*m) + len + 1);
+	m = mem_alloc(offsetof(struct member, user_id) + len + 1);
 	memcpy(m->user_id, user_id, len);
 	list_init(&m->sessions);
-	map_put(r->members, user_id, len, m);
+	table_add(&r->members, &m->node);
 	if (r->watch)
 		r->watch(r->watch_arg, m->user_id, true);
 	return m;
@@ -90,8 +114,8 @@ static void join_all(struct room *r, struct session *s)
 		r->all_capacity = r->all_capacity == 0 ? 16 : r->all_capacity * 2;
 		r->all = mem_resize(r->all, r->all_capacity, sizeof(struct session *));
 	}
-	s->place = (uint32_t)r->all_count;
-	s->heard = r->number;
+	s->all.place = (uint32_t)r->all_count;
+	s->all.heard = r->number;
 	r->all[r->all_count++] = s;
 }
 
@@ -111,18 +135,19 @@ static void leave_all(struct room *r, struct session *s)
 {
 	struct session *last = r->all[--r->all_count];
 
-	r->all[s->place] = last;
-	last->place = s->place;
+	r->all[s->all.place] = last;
+	last->all.place = s->all.place;
 }
 
 void room_leave(struct room *r, struct session *s)
 {
 	struct member *m = s->member;
 
-	if (list_linked(&s->touched))
-		list_remove(&s->touched);
+	if (s->touched > 0)
+		r->touched[s->touched - 1].session = NULL;
+	s->touched = 0;
 	if (!m) {
-		if (s->place < r->all_count && r->all[s->place] == s)
+		if (s->all.place < r->all_count && r->all[s->all.place] == s)
 			leave_all(r, s);
 		return;
 	}
@@ -132,7 +157,7 @@ void room_leave(struct room *r, struct session *s)
 		return;
 	if (r->watch)
 		r->watch(r->watch_arg, m->user_id, false);
-	map_remove(r->members, m->user_id, strlen(m->user_id));
+	table_remove(&r->members, &m->node);
 	mem_free(m);
 }
 
@@ -143,7 +168,7 @@ const char *room_user(const struct session *s)
 
 int room_sessions(const struct room *r, const char *user_id)
 {
-	const struct member *m = map_get(r->members, user_id, strlen(user_id));
+	const struct member *m = find_member(r, user_id);
 
 	return m ? m->count : 0;
 }
@@ -153,9 +178,9 @@ int room_sessions(const struct room *r, const char *user_id)
 /* Is it for this session now? Moves the session's place in the order. */
 static bool is_news(struct session *s, const struct item *i)
 {
-	if (s->state == SESSION_PAST) {
-		if (i->sequence > s->missed)
-			s->missed = i->sequence;
+	if (s->behind) {
+		if (i->sequence > s->behind->missed)
+			s->behind->missed = i->sequence;
 		return false;
 	}
 	if (i->sequence == 0)
@@ -166,30 +191,47 @@ static bool is_news(struct session *s, const struct item *i)
 	return true;
 }
 
+static struct touched *touched_of(struct room *r, struct session *s)
+{
+	if (s->touched > 0)
+		return &r->touched[s->touched - 1];
+	if (r->touched_count == r->touched_capacity) {
+		r->touched_capacity =
+			r->touched_capacity == 0 ? 256 : r->touched_capacity * 2;
+		r->touched =
+			mem_resize(r->touched, r->touched_capacity, sizeof(*r->touched));
+	}
+	r->touched[r->touched_count++] = (struct touched){.session = s};
+	s->touched = r->touched_count;
+	return &r->touched[s->touched - 1];
+}
+
 static void touch(struct room *r, struct session *s, uint32_t item)
 {
+	struct touched *its = touched_of(r, s);
+
 	if (r->heard_count == r->heard_capacity) {
 		r->heard_capacity = r->heard_capacity == 0 ? 1024 : r->heard_capacity * 2;
 		r->heard = mem_resize(r->heard, r->heard_capacity, sizeof(*r->heard));
 	}
 	r->heard[r->heard_count++] = (struct heard){item, 0};
-	if (!list_linked(&s->touched)) {
-		list_append(&r->touched, &s->touched);
-		s->first = r->heard_count;
-	} else {
-		r->heard[s->end - 1].next = r->heard_count;
-	}
-	s->end = r->heard_count;
+	if (its->first == 0)
+		its->first = r->heard_count;
+	else
+		r->heard[its->end - 1].next = r->heard_count;
+	its->end = r->heard_count;
 }
 
 /* What a session was touched with, in calls of at most SAY_MAX. */
-static void say_touched(struct room *r, struct thread *t, struct session *s,
+static void say_touched(struct room *r, struct thread *t, const struct touched *its,
 			const struct batch *b)
 {
 	const struct message *messages[SAY_MAX];
+	struct session *s = its->session;
 	enum dialect dialect = s->voice->dialect;
-	uint32_t at = s->first;
+	uint32_t at = its->first;
 
+	s->touched = 0;
 	while (at > 0) {
 		int count = 0;
 
@@ -203,25 +245,24 @@ static void say_touched(struct room *r, struct thread *t, struct session *s,
 
 static void tell_users(struct room *r, struct thread *t, const struct batch *b)
 {
-	struct list *n;
-
-	r->heard_count = 0;
+	r->heard_count = r->touched_count = 0;
 	for (int i = 0; i < b->count; i++) {
 		const struct item *item = &b->items[i];
-		struct member *m =
-			map_get(r->members, item->user_id, strlen(item->user_id));
+		struct member *m = find_member(r, item->user_id);
 
 		if (!m)
 			continue;
-		for (n = m->sessions.next; n != &m->sessions; n = n->next) {
+		for (struct list *n = m->sessions.next; n != &m->sessions; n = n->next) {
 			struct session *s = container_of(n, struct session, link);
 
 			if (item->messages[s->voice->dialect].frame && is_news(s, item))
 				touch(r, s, (uint32_t)i);
 		}
 	}
-	while ((n = list_pop(&r->touched)) != NULL)
-		say_touched(r, t, container_of(n, struct session, touched), b);
+	for (uint32_t i = 0; i < r->touched_count; i++) {
+		if (r->touched[i].session)
+			say_touched(r, t, &r->touched[i], b);
+	}
 }
 
 /* ---- those that hear all ---- */
@@ -295,9 +336,9 @@ static void say_all(struct telling *g, struct thread *t, struct session *s)
 {
 	const struct message *joined = &g->joined[s->voice->dialect];
 
-	s->heard = g->number;
-	if (s->state == SESSION_LIVE && s->voice->dialect == DIALECT_PLAIN &&
-	    joined->frame && first_sequence(g->batch) > s->last) {
+	s->all.heard = g->number;
+	if (!s->behind && s->voice->dialect == DIALECT_PLAIN && joined->frame &&
+	    first_sequence(g->batch) > s->last) {
 		if (last_sequence(g->batch) > s->last)
 			s->last = last_sequence(g->batch);
 		s->voice->say(t, s, &joined, 1);
@@ -320,7 +361,7 @@ static bool tell_all(struct telling *g, struct thread *t)
 		if (g->left == 0)
 			break;
 		s = r->all[--g->left];
-		if (s->heard != g->number)
+		if (s->all.heard != g->number)
 			say_all(g, t, s);
 	}
 	return g->left > 0;

@@ -16,7 +16,6 @@
 struct room;
 struct session;
 struct member;
-struct past;
 struct live_hello;
 
 /* How a session is spoken to: a WebSocket, or a Socket.IO client on any transport. False
@@ -32,31 +31,33 @@ struct voice {
 	size_t (*arrears)(struct thread *t, const struct session *s);
 };
 
-enum session_state {
-	SESSION_PAST, /* reads what it missed */
-	SESSION_LIVE,
+/* Of a session that reads the past (past.h). */
+struct behind {
+	int64_t missed; /* the newest sequence that came meanwhile; 0: none */
 };
 
-/* Part of whoever speaks; its storage. */
+/* Part of whoever speaks; its storage. There is one for each connection: 64 bytes. */
 struct session {
 	const struct voice *voice;
 	struct member *member; /* NULL: hears all */
-	struct list link;      /* of its user's sessions */
-	struct list touched;   /* has something of the batch that is given out */
-	uint32_t first, end;   /* its part of that */
-	uint32_t place;        /* among those that hear all */
-	uint32_t heard;        /* the newest batch that it was given as one of these */
-	struct past *past;     /* what it reads, while it does */
-	enum session_state state;
-	int64_t last;   /* sequence: it knows everything up to here */
-	int64_t missed; /* the newest one that came while it read the past; 0: none */
-	int64_t seen;   /* the newest read mark that it gave (reads.h) */
+	union {
+		struct list link; /* of its user's sessions */
+		struct {
+			uint32_t place; /* among those that hear all */
+			uint32_t heard; /* the newest batch that it was given */
+		} all;
+	};
+	struct behind *behind; /* NULL: live */
+	int64_t last;          /* sequence: it knows everything up to here */
+	int64_t seen;          /* the newest read mark that it gave (reads.h) */
+	uint32_t touched;      /* its place, counted from 1, among those that the batch
+				  which is given out has something for; 0: not among them */
 };
 
 struct room *room_new(void);
 void room_free(struct room *r); /* empty by then */
 
-/* From now on it hears; user_id NULL: everything. `last` and the state are set by the
+/* From now on it hears; user_id NULL: everything. `last` and `behind` are set by the
  * caller before. */
 void room_join(struct room *r, struct session *s, const char *user_id);
 void room_leave(struct room *r, struct session *s); /* harmless when it is not in */

@@ -23,12 +23,16 @@ const struct setting gateway_setting_rows[] = {
 	 "Connections of one user on one thread."},
 	{"GATEWAY_QUEUE_MAX", SETTING_SIZE, AT(queue_max_bytes), "1M", 4096, 1 << 30, NULL,
 	 "What may wait for one connection to read it; then it is closed (1013)."},
+	{"GATEWAY_MESSAGES_MAX", SETTING_INT, AT(messages_max), "50", 0, 60000, NULL,
+	 "Messages, pings and requests of one connection in a second; then it is closed (1008, or 429 "
+	 "over HTTP); 0: no limit."},
 	{"GATEWAY_HANDSHAKE_TIMEOUT", SETTING_DURATION, AT(handshake_ms), "10s", 1000, 600000, NULL,
 	 "For a connection's first request to be whole."},
 	{"GATEWAY_AUTH_TIMEOUT", SETTING_DURATION, AT(auth_timeout_ms), "5s", 1000, 600000, NULL,
 	 "For a socket to show its token."},
 	{"GATEWAY_RESTART_SPREAD", SETTING_DURATION, AT(restart_spread_ms), "10s", 0, 3600000, NULL,
-	 "When it stops, its clients are told to come back within this time, each at its own."},
+	 "When it stops, its clients come back over this time, each at its own: a plain WebSocket is closed "
+	 "and told when, a Socket.IO client is let go then. Less than PAYBELL_DRAIN_TIMEOUT."},
 	{"GATEWAY_RESUME_MAX", SETTING_INT, AT(resume_max), "100000", 0, 1000000000, NULL,
 	 "Events of the ledger that a client may be behind; further behind it is told to read its "
 	 "lists anew."},
@@ -38,6 +42,8 @@ const struct setting gateway_setting_rows[] = {
 	{"GATEWAY_ORIGINS", SETTING_TEXT, AT(origins), "", 0, 2048, NULL,
 	 "Origins of pages that may connect, separated by commas; *: any. Who sends none (no browser) "
 	 "always may."},
+	{"GATEWAY_QUERY_TOKEN", SETTING_BOOL, AT(query_token), "off", 0, 0, NULL,
+	 "Whether a plain WebSocket may bring its token in the URL (/ws?token=...); URLs end up in logs."},
 	{"JWT_SECRET", SETTING_SECRET, AT(jwt_secret), NULL, TOKEN_SECRET_MIN, 256, NULL,
 	 "What the users' tokens are signed with (HS256), as the backend has it."},
 	{"JWT_OLD_SECRET", SETTING_SECRET, AT(jwt_old_secret), "", 0, 256, NULL,

@@ -9,7 +9,8 @@ struct gateway_settings {
 	const char *listen;
 	int64_t threads, max_connections, max_of_address, max_of_user;
 	int64_t queue_max_bytes, handshake_ms, auth_timeout_ms;
-	int64_t restart_spread_ms, resume_max, presence_ttl_ms;
+	int64_t restart_spread_ms, resume_max, presence_ttl_ms, messages_max;
+	bool query_token;
 	const char *jwt_secret, *jwt_old_secret, *jwt_audience, *origins;
 	const char *event_source, *event_type_prefix;
 };

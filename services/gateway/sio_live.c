@@ -27,6 +27,7 @@ struct live {
 	struct list link; /* of the thread's */
 	char *pid;        /* that it showed, until it is greeted; NULL: none */
 	bool greeted;
+	bool leaves;       /* the gateway stops: the timer is for its turn to go */
 	int64_t expires_s; /* Unix: of its token */
 };
 
@@ -124,9 +125,11 @@ static void wait_on(struct thread *t, struct live *l)
 {
 	int64_t ms = (l->expires_s - now_s()) * 1000;
 
+	if (l->leaves)
+		return;
 	if (ms > LOOK_AGAIN_MS)
 		ms = LOOK_AGAIN_MS;
-	if (ms > READING_MS && l->session.past)
+	if (ms > READING_MS && l->session.behind)
 		ms = READING_MS;
 	thread_timer_set(t, &l->timer, clock_mono_us() + ms * US_PER_MS);
 }
@@ -135,6 +138,10 @@ static void on_timer(struct thread *t, struct timer *timer)
 {
 	struct live *l = container_of(timer, struct live, timer);
 
+	if (l->leaves) {
+		sio_close(t, l->socket);
+		return;
+	}
 	if (now_s() >= l->expires_s) {
 		sio_dismiss(t, l->socket);
 		return;
@@ -339,30 +346,32 @@ const struct eio_protocol sio_live_protocol = {
 /* ---- the end ---- */
 
 /* Not disconnected, which it would take for the last word: its transport ends, and it
- * comes back by itself. */
+ * comes back by itself, at once, whatever it was told. So each is let go at a time of its
+ * own; until then it is live. */
 static void send_away(struct thread *t, struct live *l, int64_t spread_ms)
 {
-	struct sio_socket *s = l->socket;
+	int64_t ms = (int64_t)random_below((uint64_t)spread_ms + 1);
 	struct buf json;
-	bool there = true;
 
-	if (l->greeted) {
-		buf_init(&json, 256);
-		live_encode_restart((int64_t)random_below((uint64_t)spread_ms + 1),
-				    &json);
-		there = sio_emit(t, s, "restart", (struct slice){json.data, json.len},
-				 NULL, 0);
-		buf_release(&json);
-	}
-	if (there)
-		sio_close(t, s);
+	l->leaves = true;
+	thread_timer_set(t, &l->timer, clock_mono_us() + ms * US_PER_MS);
+	if (!l->greeted)
+		return;
+	buf_init(&json, 256);
+	live_encode_restart(ms, &json);
+	sio_emit(t, l->socket, "restart", (struct slice){json.data, json.len}, NULL, 0);
+	buf_release(&json);
 }
 
+/* Who is cut while it is told takes nobody else along: the next is known before. */
 void sio_live_drain(struct thread *t)
 {
 	struct local *local = local_of(t);
+	struct list *n, *next;
 
-	while (!list_empty(&local->socketio))
-		send_away(t, container_of(local->socketio.next, struct live, link),
+	for (n = local->socketio.next; n != &local->socketio; n = next) {
+		next = n->next;
+		send_away(t, container_of(n, struct live, link),
 			  local->shared->restart_spread_ms);
+	}
 }

@@ -14,6 +14,9 @@ void tally_init(void)
 	metrics_register(
 		&tally.too_slow, METRIC_COUNTER, "paybell_gateway_too_slow_total", NULL,
 		"Connections cut because they did not read what they were sent.");
+	metrics_register(&tally.too_many, METRIC_COUNTER,
+			 "paybell_gateway_too_many_messages_total", NULL,
+			 "Connections ended because they sent too many messages.");
 	metrics_register(&tally.connections, METRIC_GAUGE, "paybell_gateway_connections",
 			 NULL, "Connections that are open.");
 	metrics_register(&tally.events, METRIC_COUNTER, "paybell_gateway_events_total",

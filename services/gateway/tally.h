@@ -5,7 +5,7 @@
 #include "base/metrics.h"
 
 struct tally {
-	struct metric accepted, refused, too_slow, connections;
+	struct metric accepted, refused, too_slow, too_many, connections;
 	struct metric events, missed, deliveries;
 };
 extern struct tally tally;

@@ -104,10 +104,21 @@ static bool answer_ping(struct thread *t, int fd, const struct ws_event *event)
 		t, fd, pong, ws_put_control(pong, WS_PONG, event->bytes, event->len));
 }
 
+/* A message counts once, a ping or pong as one. */
+static bool is_counted(const struct ws_event *event)
+{
+	return event->type == WS_EVENT_PING || event->type == WS_EVENT_PONG ||
+	       (event->type == WS_EVENT_DATA && event->last);
+}
+
 /* False: no more of this connection. */
 static bool take_event(struct thread *t, int fd, const struct ws *ws,
 		       const struct ws_event *event)
 {
+	if (is_counted(event) && !connection_heard(t, fd)) {
+		websocket_close(t, fd, WS_CLOSE_POLICY, "too many messages");
+		return false;
+	}
 	switch (event->type) {
 	case WS_EVENT_DATA:
 		return take_data(t, fd, ws, event);
