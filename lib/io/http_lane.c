@@ -32,6 +32,7 @@ struct http_request *http_lane_take(struct http_lane *l)
 	}
 	r = mem_alloc(sizeof(*r));
 	r->lane = l;
+	r->file = -1;
 	buf_init(&r->body, l->max_body_bytes);
 	buf_init(&r->answer, SIZE_MAX);
 	return r;
@@ -56,6 +57,9 @@ void http_lane_recycle(struct http_request *r)
 {
 	struct http_lane *l = r->lane;
 
+	if (r->file >= 0)
+		close(r->file); /* its answer was not sent */
+	r->file = -1;
 	if (l->free_count == KEEP_REQUESTS) {
 		request_free(r);
 		return;
@@ -188,6 +192,19 @@ void http_answer(struct http_request *r, const struct http_answer *a)
 	if (give(r, a))
 		http_lane_ring(l);
 	atomic_fetch_sub(&l->open, 1);
+}
+
+void http_answer_file(struct http_request *r, const struct http_answer *a, int fd,
+		      uint64_t size)
+{
+	struct http_answer without = *a;
+
+	without.body = NULL;
+	without.body_len = 0;
+	without.cut = false;
+	r->file = fd;
+	r->file_size = size;
+	http_answer(r, &without);
 }
 
 void http_answer_hold(struct http_request *r, const struct http_answer *a)

@@ -38,6 +38,8 @@ struct http_request {
 	/* The answer: the body, then NUL-terminated texts, content type first. */
 	struct buf answer;
 	size_t answer_body_len;
+	int file; /* the body in its place, or -1 */
+	uint64_t file_size;
 	int status;
 	int headers;
 	bool has_type, close, cut;

@@ -26,8 +26,21 @@ static ssize_t read_half(void *arg, uint64_t at, char *out, size_t max)
 	return (ssize_t)len;
 }
 
+/* A response closes its file. */
+static struct MHD_Response *response_of_file(struct http_request *r)
+{
+	struct MHD_Response *response =
+		MHD_create_response_from_fd64(r->file_size, r->file);
+
+	if (response != NULL)
+		r->file = -1;
+	return response;
+}
+
 static struct MHD_Response *response_for(struct http_request *r)
 {
+	if (r->file >= 0)
+		return response_of_file(r);
 	if (r->cut)
 		return MHD_create_response_from_callback(r->answer_body_len, 4096,
 							 read_half, r, NULL);

@@ -16,8 +16,18 @@ struct http_server {
 	struct http_server_settings settings;
 	char address[LISTEN_ADDRESS_MAX];
 	int thread_count;
+	atomic_uint adopted; /* so far: whose turn it is */
 	struct http_thread threads[THREADS_MAX];
 };
+
+static int open_listeners(int *fds, int count, struct http_server *s, struct err *e)
+{
+	if (s->settings.listen != NULL)
+		return listen_open(fds, count, s->settings.listen, s->address, e);
+	for (int i = 0; i < count; i++)
+		fds[i] = -1;
+	return 0;
+}
 
 int http_server_start(struct http_server **out,
 		      const struct http_server_settings *settings, struct err *e)
@@ -28,7 +38,7 @@ int http_server_start(struct http_server **out,
 
 	assert(count >= 1 && count <= THREADS_MAX && settings->max_connections > 0);
 	s->settings = *settings;
-	if (listen_open(fds, count, settings->listen, s->address, e) < 0) {
+	if (open_listeners(fds, count, s, e) < 0) {
 		mem_free(s);
 		return -1;
 	}
@@ -43,10 +53,20 @@ int http_server_start(struct http_server **out,
 	for (int i = 0; i < count; i++)
 		if (http_thread_start(&s->threads[i], e) < 0) {
 			http_server_stop(s);
-			return err_wrap(e, "http on %s", settings->listen);
+			return err_wrap(e, "http on %s",
+					settings->listen != NULL ? settings->listen
+								 : "no address");
 		}
 	*out = s;
 	return 0;
+}
+
+bool http_server_adopt(struct http_server *s, int fd)
+{
+	unsigned turn = atomic_fetch_add(&s->adopted, 1) % (unsigned)s->thread_count;
+
+	assert(s->settings.listen == NULL);
+	return http_thread_adopt(&s->threads[turn], fd);
 }
 
 void http_server_quiesce(struct http_server *s)

@@ -36,13 +36,15 @@ typedef void http_handler(void *arg, struct http_request *r);
 typedef void http_fault_fn(void *arg, struct http_request *r, int status);
 
 struct http_server_settings {
-	const char *listen;  /* "host:port" ([v6]:port; port 0 picks one) or "unix:/path"
-				(mode 0660; a stale socket is removed) */
+	const char *listen;  /* NULL: nothing but http_server_adopt(); or "host:port"
+				([v6]:port; port 0 picks one) or "unix:/path"  (mode 0660; a
+				stale socket is removed) */
 	struct loop *loop;   /* NULL: own threads */
 	int threads;         /* without loop: 1 to 16 */
-	int max_connections; /* more are closed on accept */
+	int max_connections; /* more are closed on accept, or not adopted */
 	size_t max_body_bytes;
 	int idle_timeout_s;
+	int life_s; /* of an adopted connection */
 	http_handler *handler;
 	http_fault_fn *on_fault; /* NULL: a plain text */
 	void *arg;
@@ -50,6 +52,12 @@ struct http_server_settings {
 
 int http_server_start(struct http_server **out,
 		      const struct http_server_settings *settings, struct err *e);
+/* Takes over a connected socket that was accepted elsewhere and of which nothing was
+ * read: one request of it is answered, with "Connection: close". It is closed when it was
+ * idle for idle_timeout_s, and life_s after it came at the latest. False: there are
+ * max_connections already, and fd is still the caller's. A server without a listener
+ * only. Any thread, until http_server_stop(). */
+bool http_server_adopt(struct http_server *s, int fd);
 /* Takes no new connection any more and closes idle ones' keep-alive after their next
  * answer; what is being worked on goes on. */
 void http_server_quiesce(struct http_server *s);
@@ -60,7 +68,7 @@ size_t http_server_open_requests(const struct http_server *s);
  * caller's loop: on the loop's thread, and all must be answered before. NULL does
  * nothing. */
 void http_server_stop(struct http_server *s);
-/* As bound: "127.0.0.1:34567". Borrowed. */
+/* As bound: "127.0.0.1:34567"; "" without a listener. Borrowed. */
 const char *http_server_address(const struct http_server *s);
 
 /* The request; all borrowed until it is answered. */
@@ -96,8 +104,13 @@ struct http_answer {
 
 /* Any thread, exactly once a request; r is gone for the caller after it. */
 void http_answer(struct http_request *r, const struct http_answer *a);
-/* The same from another thread without waking the server's thread; then one flush for
- * all, by the same thread. Until it, they count as open requests. */
+/* The same with a file in the body's place (a->body and a->cut are not looked at): takes
+ * fd, of which `size` bytes go out as the kernel sends them, without a copy in memory. A
+ * file that turns out to be shorter ends the connection. */
+void http_answer_file(struct http_request *r, const struct http_answer *a, int fd,
+		      uint64_t size);
+/* The same as http_answer() from another thread without waking the server's thread; then
+ * one flush for all, by the same thread. Until it, they count as open requests. */
 void http_answer_hold(struct http_request *r, const struct http_answer *a);
 void http_answer_flush(struct http_server *s);
 

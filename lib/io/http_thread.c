@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -71,7 +72,8 @@ static void refuse_plainly(struct http_request *r, int status)
 /* The response points into r->answer: on_completed() comes when it was sent. */
 static enum MHD_Result queue_answer(struct http_thread *t, struct http_request *r)
 {
-	struct MHD_Response *response = http_response_new(r, r->close || t->quiesced);
+	bool last = r->close || t->quiesced || t->settings->listen == NULL;
+	struct MHD_Response *response = http_response_new(r, last);
 	enum MHD_Result rc;
 
 	if (response == NULL)
@@ -191,8 +193,15 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 	struct http_thread *t = arg;
 
 	(void)connection;
-	(void)slot;
-	t->connections += code == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		t->connections++;
+		*slot = t->adopting;
+		t->adopting = NULL;
+		return;
+	}
+	t->connections--;
+	if (*slot != NULL)
+		http_adopted_drop(&t->adopted, *slot);
 }
 
 static size_t on_unescape(void *arg, struct MHD_Connection *connection, char *text)
@@ -220,12 +229,42 @@ static void quiesce(struct http_thread *t)
 {
 	struct pollfd waiting = {.fd = t->listen_fd, .events = POLLIN};
 
+	t->quiesced = true;
+	if (t->listen_fd < 0)
+		return;
 	for (int i = 0; i < ACCEPT_ROUNDS_MAX && poll(&waiting, 1, 0) > 0; i++)
 		MHD_run(t->daemon);
 	MHD_quiesce_daemon(t->daemon);
 	close(t->listen_fd);
 	t->listen_fd = -1;
-	t->quiesced = true;
+}
+
+/* libmicrohttpd closes what it does not take. */
+static void take_in(struct http_thread *t, struct http_adoptee *one)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	if (getpeername(one->fd, (struct sockaddr *)&peer, &len) < 0) {
+		close(one->fd); /* it has left */
+		http_adopted_drop(&t->adopted, one);
+		return;
+	}
+	http_adopted_begin(&t->adopted, one, clock_mono_us());
+	t->adopting = one;
+	MHD_add_connection(t->daemon, one->fd, (struct sockaddr *)&peer, len);
+	if (t->adopting != NULL)
+		http_adopted_drop(&t->adopted, t->adopting);
+	t->adopting = NULL;
+}
+
+static void take_adopted(struct http_thread *t)
+{
+	struct http_adoptee *one;
+
+	while ((one = http_adopted_take(&t->adopted)) != NULL)
+		take_in(t, one);
+	http_adopted_expire(&t->adopted, clock_mono_us());
 }
 
 static void take_mail(struct http_thread *t)
@@ -252,6 +291,8 @@ static void run(void *arg, bool rung)
 	if (!t->quiesced && atomic_load(&t->quiescing))
 		quiesce(t);
 	take_mail(t);
+	if (t->settings->listen == NULL)
+		take_adopted(t);
 	MHD_run(t->daemon);
 }
 
@@ -260,9 +301,14 @@ static int wait_ms(void *arg)
 {
 	const struct http_thread *t = arg;
 	MHD_UNSIGNED_LONG_LONG ms, most = is_stopping(t) ? STOPPING_MS : LONGEST_MS;
+	int64_t life_us = t->settings->listen == NULL
+				  ? http_adopted_wait_us(&t->adopted, clock_mono_us())
+				  : -1;
 
 	if (MHD_get_timeout(t->daemon, &ms) != MHD_YES || ms > most)
 		ms = most;
+	if (life_us >= 0 && (MHD_UNSIGNED_LONG_LONG)life_us < ms * US_PER_MS)
+		ms = (MHD_UNSIGNED_LONG_LONG)(life_us + US_PER_MS - 1) / US_PER_MS;
 	return (int)ms;
 }
 
@@ -287,20 +333,24 @@ static bool ended(void *arg)
 int http_thread_start(struct http_thread *t, struct err *e)
 {
 	const struct http_server_settings *settings = t->settings;
+	const bool listens = settings->listen != NULL;
 	const union MHD_DaemonInfo *info;
 
+	http_adopted_init(&t->adopted, t->connections_max, settings->life_s * US_PER_S);
 	if (http_lane_init(&t->lane, settings->max_body_bytes, e) < 0)
 		return -1;
 	t->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-		on_accept, t, on_request, t, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-		MHD_OPTION_LISTEN_SOCKET, t->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned int)t->connections_max + 1, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned int)settings->idle_timeout_s,
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+			(listens ? 0 : MHD_USE_NO_LISTEN_SOCKET),
+		0, on_accept, t, on_request, t, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)t->connections_max + 1,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)settings->idle_timeout_s,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
 		on_completed, t, MHD_OPTION_NOTIFY_CONNECTION, on_connection, t,
-		MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_END);
+		MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
+		listens ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_END, t->listen_fd,
+		MHD_OPTION_END);
 	if (t->daemon == NULL)
 		return err_set(e, ERR_IO, "libmicrohttpd did not start");
 	info = MHD_get_daemon_info(t->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -312,6 +362,14 @@ int http_thread_start(struct http_thread *t, struct err *e)
 				       .ended = ended,
 				       .arg = t};
 	return http_drive_start(&t->drive, e);
+}
+
+bool http_thread_adopt(struct http_thread *t, int fd)
+{
+	if (!http_adopted_put(&t->adopted, fd))
+		return false;
+	http_lane_ring(&t->lane);
+	return true;
 }
 
 void http_thread_quiesce(struct http_thread *t)
@@ -331,10 +389,11 @@ void http_thread_end(struct http_thread *t)
 {
 	http_drive_stop(&t->drive);
 	if (t->daemon != NULL) {
-		if (!t->quiesced)
+		if (t->listen_fd >= 0)
 			MHD_quiesce_daemon(t->daemon); /* the listener stays ours */
 		MHD_stop_daemon(t->daemon);
 	}
+	http_adopted_release(&t->adopted);
 	http_lane_release(&t->lane);
 }
 

@@ -1,8 +1,9 @@
 /* One thread of an HTTP server: a daemon of libmicrohttpd, its connections and what
  * drives it. Private to io/http_server.c.
  *
- * Everything in here is the thread's own, but for the lane's mailbox and counts and the
- * two flags. http_query() and http_header() are here too: libmicrohttpd keeps those. */
+ * Everything in here is the thread's own, but for the mailboxes and counts of the lane
+ * and of those adopted, and the two flags. http_query() and http_header() are here too:
+ * libmicrohttpd keeps those. */
 #ifndef PAYBELL_IO_HTTP_THREAD_H
 #define PAYBELL_IO_HTTP_THREAD_H
 
@@ -12,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "io/http_adopted.h"
 #include "io/http_drive.h"
 #include "io/http_lane.h"
 #include "io/http_server.h"
@@ -19,12 +21,14 @@
 struct http_thread {
 	/* Filled by the caller; lane.event_fd is -1. */
 	const struct http_server_settings *settings; /* borrowed */
-	int listen_fd;                               /* closed by quiescing; then -1 */
+	int listen_fd; /* -1: connections are adopted; closed by quiescing, then -1 */
 	int connections_max;
 
 	/* Its own. */
 	struct http_lane lane;
 	struct http_drive drive;
+	struct http_adopted adopted;
+	struct http_adoptee *adopting; /* whom libmicrohttpd is being given */
 	struct MHD_Daemon *daemon;
 	atomic_bool quiescing, stopping;
 	bool begun, quiesced;
@@ -34,6 +38,8 @@ struct http_thread {
 };
 
 int http_thread_start(struct http_thread *t, struct err *e);
+/* Any thread. False: there are too many, and fd is still the caller's. */
+bool http_thread_adopt(struct http_thread *t, int fd);
 /* Takes no new connection any more; any thread. */
 void http_thread_quiesce(struct http_thread *t);
 /* Hands no request over any more; any thread. */
