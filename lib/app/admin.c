@@ -122,8 +122,8 @@ static void answer_metrics(struct admin *a, struct http_request *r)
 	buf_release(&body);
 }
 
-static void answer_problem(struct http_request *r, enum problem_kind kind,
-			   const char *detail, const char *allow)
+void admin_refuse(struct http_request *r, enum problem_kind kind, const char *detail,
+		  const char *allow)
 {
 	struct http_answer a = {.status = problem_status(kind),
 				.content_type = PROBLEM_CONTENT_TYPE};
@@ -145,7 +145,7 @@ static void answer_problem(struct http_request *r, enum problem_kind kind,
 
 void admin_not_found(struct http_request *r)
 {
-	answer_problem(r, PROBLEM_NOT_FOUND, "there is nothing here", NULL);
+	admin_refuse(r, PROBLEM_NOT_FOUND, "there is nothing here", NULL);
 }
 
 static const struct {
@@ -167,8 +167,8 @@ bool admin_answer(struct admin *a, struct http_request *r)
 		if (strcmp(http_method(r), "GET") == 0)
 			pages[i].answer(a, r);
 		else
-			answer_problem(r, PROBLEM_METHOD_NOT_ALLOWED, "only GET",
-				       "GET, HEAD");
+			admin_refuse(r, PROBLEM_METHOD_NOT_ALLOWED, "only GET",
+				     "GET, HEAD");
 		return true;
 	}
 	return false;
@@ -187,14 +187,14 @@ static void on_request(void *arg, struct http_request *r)
 	admin_not_found(r);
 }
 
-static void on_fault(void *arg, struct http_request *r, int status)
+void admin_fault(void *arg, struct http_request *r, int status)
 {
 	(void)arg;
 	if (status == problem_status(PROBLEM_TOO_LARGE))
-		answer_problem(r, PROBLEM_TOO_LARGE, "the body is too large", NULL);
+		admin_refuse(r, PROBLEM_TOO_LARGE, "the body is too large", NULL);
 	else
-		answer_problem(r, PROBLEM_MALFORMED, "the body's length is ambiguous",
-			       NULL);
+		admin_refuse(r, PROBLEM_MALFORMED, "the body's length is ambiguous",
+			     NULL);
 }
 
 /* ---- starting and stopping ---- */
@@ -210,7 +210,7 @@ int admin_start(struct admin **out, struct loop *loop, const char *address,
 		.max_body_bytes = ADMIN_BODY_BYTES,
 		.idle_timeout_s = ADMIN_IDLE_S,
 		.handler = on_request,
-		.on_fault = on_fault,
+		.on_fault = admin_fault,
 		.arg = a,
 	};
 

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "io/http_server.h"
 #include "io/loop.h"
+#include "wire/problem.h"
 
 #define ADMIN_REASON_SIZE 160
 #define ADMIN_STUCK_MS    10000
@@ -48,7 +49,13 @@ void admin_refresh(struct admin *a);
  * r, until admin_stop(). */
 bool admin_answer(struct admin *a, struct http_request *r);
 
-/* A plain 404 or 405 as problem+json, for what nobody took. Any thread. */
+/* The answer of another server of the process to what it does not do, as problem+json;
+ * allow: the Allow of a 405, otherwise NULL. Any thread. */
+void admin_refuse(struct http_request *r, enum problem_kind kind, const char *detail,
+		  const char *allow);
+/* The same: 404, for what nobody took. */
 void admin_not_found(struct http_request *r);
+/* The same for what the HTTP door refuses: an http_fault_fn; arg is not looked at. */
+void admin_fault(void *arg, struct http_request *r, int status);
 
 #endif

@@ -13,6 +13,7 @@
 #include "gateway/route.h"
 #include "gateway/sio_live.h"
 #include "gateway/tally.h"
+#include "gateway/web.h"
 
 #define DRAIN_POLL_MS 20
 
@@ -23,6 +24,7 @@ struct gateway {
 	struct event_naming naming;
 	struct shared shared;
 	struct engine *engine;
+	struct web *web;
 	struct hub *hub;
 	struct redis *commands; /* read marks and presence */
 	struct loop_timer *tick;
@@ -105,6 +107,24 @@ static void thread_end(void *arg, struct thread *t, void *its)
 	mem_free(l);
 }
 
+static void give_away(void *arg, int fd)
+{
+	struct gateway *g = arg;
+
+	web_take(g->web, fd);
+}
+
+static int start_web(struct gateway *g, struct err *e)
+{
+	const struct web_settings settings = {.admin = service_admin(g->run),
+					      .pages = g->settings->pages,
+					      .metrics = g->settings->metrics};
+
+	if (web_start(&g->web, &settings, e) < 0)
+		return err_wrap(e, "PAYBELL_GATEWAY_PAGES");
+	return 0;
+}
+
 static int start_engine(struct gateway *g, struct err *e)
 {
 	const struct gateway_settings *s = g->settings;
@@ -118,6 +138,7 @@ static int start_engine(struct gateway *g, struct err *e)
 		.messages_max = (int)s->messages_max,
 		.head_max_bytes = HTTP_HEAD_MAX_DEFAULT,
 		.routes = routes,
+		.give_away = give_away,
 		.thread_begin = thread_begin,
 		.thread_end = thread_end,
 		.arg = g,
@@ -195,7 +216,7 @@ static int start_all(struct gateway *g, struct err *e)
 	};
 
 	if (reader_start(&g->shared.reader, &reader, e) < 0 || start_telling(g, e) < 0 ||
-	    start_engine(g, e) < 0)
+	    start_web(g, e) < 0 || start_engine(g, e) < 0)
 		return -1;
 	return hub_start(&g->hub, &hub, e);
 }
@@ -277,6 +298,7 @@ void gateway_stop(void *state)
 	hub_stop(g->hub);
 	reader_stop(g->shared.reader);
 	engine_stop(g->engine);
+	web_stop(g->web);
 	reader_free(g->shared.reader);
 	redis_free(g->commands);
 	reads_stop(g->shared.reads);

@@ -11,6 +11,8 @@ struct gateway_settings {
 	int64_t queue_max_bytes, handshake_ms, auth_timeout_ms;
 	int64_t restart_spread_ms, resume_max, presence_ttl_ms, messages_max;
 	bool query_token;
+	const char *pages;
+	bool metrics;
 	const char *jwt_secret, *jwt_old_secret, *jwt_audience, *origins;
 	const char *event_source, *event_type_prefix;
 };
