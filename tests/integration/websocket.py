@@ -28,13 +28,29 @@ class Closed(Exception):
         self.code = code
 
 
+def dial(address, timeout=20, receive_buffer=None):
+    """A connection to host:port or [v6]:port."""
+    host, port = address.rsplit(":", 1)
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    connection = socket.socket(family)
+    connection.settimeout(timeout)
+    if receive_buffer:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    try:
+        connection.connect((host.strip("[]"), int(port)))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
 class WebSocket:
-    def __init__(self, address, path="/ws", protocols=(), timeout=20):
-        host, port = address.rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), timeout)
+    def __init__(self, address, path="/ws", protocols=(), timeout=20, fields=(), receive_buffer=None):
+        """fields: more lines of the head; receive_buffer: bytes that the kernel keeps for a reader that is slow."""
+        self.socket = dial(address, timeout, receive_buffer)
         self.pending = b""
         fields = [f"GET {path} HTTP/1.1", f"Host: {address}", "Upgrade: websocket", "Connection: Upgrade",
-                  f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}", "Sec-WebSocket-Version: 13"]
+                  f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}", "Sec-WebSocket-Version: 13", *fields]
         if protocols:
             fields.append(f"Sec-WebSocket-Protocol: {', '.join(protocols)}")
         self.socket.sendall(("\r\n".join(fields) + "\r\n\r\n").encode())
