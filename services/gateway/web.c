@@ -28,6 +28,8 @@ static void register_metrics(void)
 
 /* ---- pages ---- */
 
+/* A 304 is given the file, too: libmicrohttpd sends none of it, but its length, which is
+ * the one that a cache has to keep. */
 static void send_page(struct http_request *r, const struct page *p)
 {
 	struct http_answer a = {.status = 200,
@@ -37,15 +39,12 @@ static void send_page(struct http_request *r, const struct page *p)
 					    {"Cache-Control", "no-cache"},
 					    {"X-Content-Type-Options", "nosniff"}}};
 
-	if (!pages_is_known(p, http_header(r, "If-None-Match"),
-			    http_header(r, "If-Modified-Since"))) {
-		http_answer_file(r, &a, p->fd, p->size);
-		return;
+	if (pages_is_known(p, http_header(r, "If-None-Match"),
+			   http_header(r, "If-Modified-Since"))) {
+		a.status = 304;
+		a.content_type = NULL;
 	}
-	close(p->fd);
-	a.status = 304;
-	a.content_type = NULL;
-	http_answer(r, &a);
+	http_answer_file(r, &a, p->fd, p->size);
 }
 
 static bool answer_page(const struct web *w, struct http_request *r)
