@@ -185,6 +185,7 @@ bench: $(BIN) $(O)/tests/load $(O)/tests/bare-ledger $(O)/tests/bare-drain | dep
 
 # ---- make bench-gateway CONNECTIONS=10000: broadcast, memory and latency of the gateway; above 15,000 with many processes ------
 
+CONNECTIONS ?= 10000
 CROWD       := $(O)/libcrowd.a
 CROWD_OBJ   := $(patsubst %.c,$(O)/%.o,$(wildcard tests/crowd/*.c))
 $(CROWD): $(CROWD_OBJ)
@@ -207,6 +208,17 @@ $(BARE_SEND): $(O)/tests/bench/bare_send.o $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 -include $(O)/tests/bench/bare_send.d
 
+# build/tests has the one of whatever variant was made last; memory is measured of this one.
+IDLE := $(O)/tests/conformance-ws
+$(IDLE): $(O)/tests/conformance/ws.o $(O)/tests/conformance/lib/conformance.o $(GATEWAY) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+bench-gateway: $(BIN) $(O)/tests/load $(LISTENERS) $(BARE_SEND) $(IDLE) | deps
+	PAYBELL_BIN=$(abspath $(O))/bin /usr/bin/python3 tests/bench/gateway.py $(CONNECTIONS)
+.PHONY: bench-gateway
+
 # ---- a disk that fails on demand, for LD_PRELOAD; without the sanitizers, whose place it would take ------------------
 
 FAULTS := $(O)/tests/storage-faults.so
@@ -226,12 +238,28 @@ crash: $(BIN) $(O)/tests/load | deps
 	PAYBELL_BIN=$(abspath $(O))/bin /usr/bin/python3 tests/crash/crash.py $(CRASH_ARGS)
 .PHONY: crash
 
+# ---- make crash-gateway: clients that are dropped again and again, over two gateways, while Redis is wiped; then it is counted ---
+# CLIENTS= of each gateway, DROPS= of each client, SEED=, see tests/crash/gateways.py --help.
+
+RETURNING := $(O)/tests/returning
+$(RETURNING): $(O)/tests/crash/returning.o $(O)/tests/crash/told.o $(CROWD) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+-include $(O)/tests/crash/returning.d $(O)/tests/crash/told.d
+
+RETURNING_ARGS = $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(DROPS),--drops $(DROPS)) $(if $(SEED),--seed $(SEED))
+
+crash-gateway: $(BIN) $(O)/tests/load $(RETURNING) | deps
+	PAYBELL_BIN=$(abspath $(O))/bin /usr/bin/python3 tests/crash/gateways.py $(RETURNING_ARGS)
+.PHONY: crash-gateway
+
 # ---- the whole suite ----------------------------------------------------------------------------------------------
 
-integration-tests: $(BIN) $(O)/tests/load $(FAULTS) $(CONFORMANCE)
+integration-tests: $(BIN) $(O)/tests/load $(RETURNING) $(FAULTS) $(CONFORMANCE)
 	/usr/bin/python3 tests/run.py --build $(O) --integration
 
-test: $(BIN) $(O)/tests/unit-tests $(O)/tests/load $(FAULTS) $(CONFORMANCE) | deps
+test: $(BIN) $(O)/tests/unit-tests $(O)/tests/load $(RETURNING) $(FAULTS) $(CONFORMANCE) | deps
 	/usr/bin/python3 tests/run.py --build $(O) --unit --integration
 
 # ---- fuzzing: one libFuzzer program a tests/fuzz/fuzz_*.c, seeded from schema/examples/<the same name> -----------------------

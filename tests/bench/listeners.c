@@ -5,9 +5,11 @@
  *
  *	expect FILE     each client is to get exactly these bytes next: all of them make
  *	                {"what":"complete",…} with the moment of the first and the last
- *	events FILE     each event that comes is written there: client,sequence,utc_us
+ *	events FILE     each event and each delivery status that comes is written there:
+ *	                client,sequence,utc_us
  *	end             no more of that
  *	report          how many are open, frames and bytes that came, and what was wrong
+ *	enough          those that are not open by now give up
  *	quit            so does the end of stdin
  *
  * It shares the machine with what is measured, so a broadcast costs it one recv() and one
@@ -40,8 +42,9 @@ struct listeners {
 	int address_count;
 	struct crowd_settings crowd_settings;
 	enum crowd_right right;
-	const char *prefix; /* users are <prefix><first + client> */
-	int64_t first, seconds;
+	const char *prefix; /* users are <prefix><first + client * stride> */
+	int64_t first, stride, seconds;
+	int wanted; /* clients that take part */
 
 	struct crowd *crowd;
 	uint32_t *offsets; /* of what is expected, by client */
@@ -75,7 +78,7 @@ static void count_complete(struct listeners *l)
 	l->last_us = clock_mono_us();
 	if (l->complete++ == 0)
 		l->first_us = l->last_us;
-	if (l->complete < l->crowd_settings.clients)
+	if (l->complete < l->wanted)
 		return;
 	l->last_utc_us = clock_utc_us();
 	printf("{\"what\":\"complete\",\"clients\":%d,\"first_us\":%lld,\"last_us\":%lld,"
@@ -171,23 +174,23 @@ static bool find(const uint8_t *payload, size_t len, const char *key, char *out,
 static void user_of(const struct listeners *l, int client, char out[USER_ID_MAX + 1])
 {
 	snprintf(out, USER_ID_MAX + 1, "%s%lld", l->prefix,
-		 (long long)(l->first + client));
+		 (long long)(l->first + client * l->stride));
 }
 
 static void take_event(struct listeners *l, int client, const uint8_t *payload,
 		       size_t len)
 {
 	int64_t now_us = clock_utc_us();
-	char sequence[EVENT_SEQUENCE_SIZE], subject[USER_ID_MAX + 1];
+	char sequence[EVENT_SEQUENCE_SIZE], whose[USER_ID_MAX + 1];
 	char user[USER_ID_MAX + 1];
 
 	if (!find(payload, len, "\"sequence\":\"", sequence, sizeof(sequence)) ||
-	    !find(payload, len, "\"subject\":\"", subject, sizeof(subject))) {
+	    !find(payload, len, "\"user_id\":\"", whose, sizeof(whose))) {
 		note_wrong(l, client, payload, len);
 		return;
 	}
 	user_of(l, client, user);
-	if (l->right == CROWD_USER && strcmp(user, subject) != 0)
+	if (l->right == CROWD_USER && strcmp(user, whose) != 0)
 		l->foreign++;
 	if (l->events)
 		fprintf(l->events, "%d,%s,%lld\n", client, sequence, (long long)now_us);
@@ -211,7 +214,7 @@ static void who(void *arg, int client, struct crowd_who *w)
 
 static void say_open(struct listeners *l)
 {
-	if (l->all_said || l->open + l->closed < l->crowd_settings.clients)
+	if (l->all_said || l->open + l->closed < l->wanted)
 		return;
 	l->all_said = true;
 	printf("{\"what\":\"open\",\"clients\":%d,\"closed\":%d,\"code\":%d,\"took_us\":%"
@@ -243,7 +246,8 @@ static void take_frame(void *arg, int client, int opcode, const uint8_t *payload
 	l->frames++;
 	if (!l->greeted[client] && begins(payload, len, "{\"type\":\"hello\""))
 		greeted(l, client);
-	else if (begins(payload, len, "{\"type\":\"event\""))
+	else if (begins(payload, len, "{\"type\":\"event\"") ||
+		 (l->events && begins(payload, len, "{\"type\":\"delivery\"")))
 		take_event(l, client, payload, len);
 	else
 		note_wrong(l, client, payload, len);
@@ -291,6 +295,16 @@ static void end_events(struct listeners *l)
 	printf("{\"what\":\"written\"}\n");
 }
 
+static void give_up_rest(struct listeners *l)
+{
+	for (int i = 0; i < l->crowd_settings.clients; i++) {
+		if (!l->greeted[i])
+			crowd_drop(l->crowd, i, true);
+	}
+	l->wanted = l->open + l->closed;
+	say_open(l);
+}
+
 static void obey(struct listeners *l, const char *line)
 {
 	if (strncmp(line, "expect ", 7) == 0)
@@ -301,6 +315,8 @@ static void obey(struct listeners *l, const char *line)
 		end_events(l);
 	else if (strcmp(line, "report") == 0)
 		report(l);
+	else if (strcmp(line, "enough") == 0)
+		give_up_rest(l);
 	else if (strcmp(line, "quit") == 0)
 		l->quit = true;
 	else
@@ -336,8 +352,8 @@ static const char USAGE[] =
 	"usage: listeners --connect ADDRESS [--connect ADDRESS]… --count N\n"
 	"                 (--user PREFIX | --ops | --nobody) [options]\n"
 	"  --connect A.B.C.D:PORT  clients go to the addresses in turn\n"
-	"  --user PREFIX           client i is the user PREFIX(first + i)\n"
-	"  --first N               default 0\n"
+	"  --user PREFIX           client i is the user PREFIX(first + i * stride)\n"
+	"  --first N, --stride N   default 0 and 1\n"
 	"  --ops                   every client shows a token with scope ops\n"
 	"  --nobody                no token: for servers that ask for none\n"
 	"  --secret TEXT           the tokens are signed with it\n"
@@ -376,6 +392,9 @@ static void take_option(struct listeners *l, int option, char *text)
 	case 'f':
 		l->first = number(text, 0, INT32_MAX);
 		return;
+	case 'd':
+		l->stride = number(text, 1, INT32_MAX);
+		return;
 	case 'o':
 		l->right = CROWD_OPS;
 		return;
@@ -410,6 +429,7 @@ static void read_options(struct listeners *l, int argc, char **argv)
 		{"count", required_argument, NULL, 'n'},
 		{"user", required_argument, NULL, 'u'},
 		{"first", required_argument, NULL, 'f'},
+		{"stride", required_argument, NULL, 'd'},
 		{"ops", no_argument, NULL, 'o'},
 		{"nobody", no_argument, NULL, 'b'},
 		{"secret", required_argument, NULL, 's'},
@@ -447,6 +467,7 @@ int main(int argc, char **argv)
 {
 	static struct listeners l = {
 		.prefix = "u",
+		.stride = 1,
 		.seconds = SECONDS_DEFAULT,
 		.crowd_settings = {.path = "/ws",
 				   .secret = "",
@@ -461,6 +482,7 @@ int main(int argc, char **argv)
 	struct err e = ERR_INIT;
 
 	read_options(&l, argc, argv);
+	l.wanted = l.crowd_settings.clients;
 	l.crowd_settings.addresses = l.addresses;
 	l.offsets = mem_array((size_t)l.crowd_settings.clients, sizeof(*l.offsets));
 	l.greeted = mem_array((size_t)l.crowd_settings.clients, 1);
