@@ -52,12 +52,16 @@ void addresses_free(struct addresses *a)
 
 static bool make_key(char key[KEY_BYTES], const struct sockaddr *peer)
 {
+	const struct in6_addr *v6 = &((const struct sockaddr_in6 *)peer)->sin6_addr;
+
 	memset(key, 0, KEY_BYTES);
 	key[0] = (char)peer->sa_family;
 	if (peer->sa_family == AF_INET)
 		memcpy(key + 1, &((const struct sockaddr_in *)peer)->sin_addr, 4);
+	else if (peer->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(v6))
+		memcpy(key + 1, &v6->s6_addr[12], 4);
 	else if (peer->sa_family == AF_INET6)
-		memcpy(key + 1, &((const struct sockaddr_in6 *)peer)->sin6_addr, 8);
+		memcpy(key + 1, v6, 8);
 	else
 		return false;
 	return true;

@@ -108,12 +108,24 @@ static int enlist(struct thread *t, int fd)
 	return 0;
 }
 
+/* Out of the engine's books. */
+static void forget(struct engine *e, int fd)
+{
+	if (e->addresses)
+		addresses_leave(e->addresses, fd);
+	atomic_fetch_sub(&e->connections, 1);
+}
+
+/* Into them, if there is room. */
 static bool is_welcome(struct engine *e, int fd, const struct sockaddr *peer)
 {
-	if (fd >= e->table_size ||
-	    atomic_load(&e->connections) >= e->settings.max_connections)
+	if (fd >= e->table_size)
 		return false;
-	return !e->addresses || addresses_enter(e->addresses, fd, peer);
+	if (atomic_fetch_add(&e->connections, 1) < e->settings.max_connections &&
+	    (!e->addresses || addresses_enter(e->addresses, fd, peer)))
+		return true;
+	atomic_fetch_sub(&e->connections, 1);
+	return false;
 }
 
 static void take_in(struct thread *t, int fd, const struct sockaddr *peer)
@@ -126,12 +138,10 @@ static void take_in(struct thread *t, int fd, const struct sockaddr *peer)
 		return;
 	}
 	if (enlist(t, fd) < 0) {
-		if (e->addresses)
-			addresses_leave(e->addresses, fd);
+		forget(e, fd);
 		close(fd);
 		return;
 	}
-	atomic_fetch_add(&e->connections, 1);
 	metric_add(&tally.accepted, 1);
 }
 
@@ -168,14 +178,6 @@ static void strike(struct thread *t, int fd)
 	pending_free(c->pending);
 	c->pending = NULL;
 	c->state = CONNECTION_FREE;
-}
-
-/* Out of the engine's. */
-static void forget(struct engine *e, int fd)
-{
-	if (e->addresses)
-		addresses_leave(e->addresses, fd);
-	atomic_fetch_sub(&e->connections, 1);
 }
 
 static void delist(struct thread *t, int fd)
@@ -290,16 +292,16 @@ static ssize_t read_some(struct thread *t, int fd, size_t *kept)
 	do
 		n = recv(fd, t->buffer + *kept, THREAD_READ_BYTES, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN && *kept > 0)
-		pending_keep(connection_pending(c), t->buffer, *kept);
 	return n;
 }
 
-/* Bytes to the layer, and what it leaves to the next one if it made way for it. False:
- * the connection is at its end, or has left. */
+/* Bytes to the layer, and what it leaves to it again or to the one it made way for, until
+ * one waits for more. False: the connection is at its end, or has left. A layer may not
+ * know that: what it sent last may have found nobody there. */
 static bool hand_over(struct thread *t, int fd, size_t len)
 {
 	struct connection *c = connection_of(t, fd);
+	struct handle h = connection_handle(t, fd);
 	size_t used = 0;
 	ssize_t n;
 	uint8_t layer;
@@ -307,10 +309,10 @@ static bool hand_over(struct thread *t, int fd, size_t len)
 	do {
 		layer = c->layer;
 		n = connection_layer(c)->input(t, fd, t->buffer + used, len - used);
-		if (n < 0)
+		if (n < 0 || !connection_is(t, h))
 			return false;
 		used += (size_t)n;
-	} while (c->layer != layer && used < len);
+	} while ((n > 0 || c->layer != layer) && used < len);
 	if (used == len)
 		return true;
 	if (len - used > ENGINE_KEPT_MAX) {
@@ -335,8 +337,12 @@ static int read_once(struct thread *t, int fd)
 			return 0;
 	}
 	n = read_some(t, fd, &kept);
-	if (n < 0 && errno == EAGAIN)
+	if (n < 0 && errno == EAGAIN) {
+		/* What was kept may have got its turn (polling.c). */
+		if (kept > 0)
+			hand_over(t, fd, kept);
 		return 0;
+	}
 	if (n <= 0) {
 		connection_cut(t, fd);
 		return 0;

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "gateway/eio_inside.h"
 #include "gateway/inside.h"
+#include "gateway/tally.h"
 #include "gateway/websocket.h"
 
 /* "<thread, 2 hex digits><20 hex digits at random>" */
@@ -268,7 +269,8 @@ static bool queue(struct thread *t, struct eio *e, const struct message *m, bool
 	e->waiting_bytes += m->frame->len;
 	if (e->waiting_bytes <= engine_get_settings(thread_engine(t))->queue_max_bytes)
 		return true;
-	eio_end(t, e); /* too slow: it comes back and reads what it missed */
+	metric_add(&tally.too_slow, 1);
+	eio_end(t, e); /* it comes back and reads what it missed */
 	return false;
 }
 

@@ -24,6 +24,7 @@ struct eio {
 	size_t waiting_bytes;
 	struct timer timer; /* for the next ping, or for the pong */
 	bool asked;         /* a ping is under way */
+	bool probed;        /* `probing` was answered: polls are not kept waiting */
 	bool over;          /* the protocol has left it; its last words wait for a poll */
 };
 

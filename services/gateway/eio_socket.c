@@ -59,6 +59,7 @@ static void take_over(struct thread *t, struct eio *e)
 
 	e->socket = e->probing;
 	e->probing = -1;
+	e->probed = false;
 	if (list_empty(&e->waiting))
 		return;
 	waiting.next->prev = waiting.prev->next = &waiting;
@@ -84,9 +85,11 @@ static void take_probe(struct thread *t, int fd, const struct engineio_packet *p
 	static const char answer[] = "3probe";
 
 	if (engineio_is_probe(p, ENGINEIO_PING)) {
+		/* Its polls are answered with nothing, so that it can stop. */
+		e->probed = true;
 		if (websocket_send(t, fd, true, answer, sizeof(answer) - 1) &&
 		    e->poll >= 0)
-			polling_answer(t, e); /* an empty one, so that it can stop */
+			polling_answer(t, e);
 	} else if (p->type == ENGINEIO_UPGRADE) {
 		if (e->poll >= 0)
 			polling_answer(t, e);
@@ -123,6 +126,7 @@ static void gone(struct thread *t, int fd)
 	connection_of(t, fd)->user = NULL;
 	if (e->probing == fd) {
 		e->probing = -1;
+		e->probed = false;
 		return;
 	}
 	e->socket = -1;
@@ -130,7 +134,6 @@ static void gone(struct thread *t, int fd)
 }
 
 const struct websocket_protocol eio_socket_protocol = {
-	.message_max_bytes = 1000000,
 	.accept = accept_socket,
 	.opened = opened,
 	.message = message,

@@ -77,6 +77,8 @@ int engine_start(struct engine **out, const struct engine_settings *settings,
 void engine_quiesce(struct engine *e)
 {
 	atomic_store(&e->quiet, true);
+	for (int i = 0; i < e->thread_count; i++)
+		thread_quiesce(e->threads[i]);
 }
 
 void engine_stop(struct engine *e)

@@ -94,7 +94,7 @@ struct engine_settings {
 /* Listens and starts the threads. */
 int engine_start(struct engine **out, const struct engine_settings *settings,
 		 struct err *e);
-/* Takes no more connections. Any thread. */
+/* Takes no more connections: the listeners are closed. Any thread, once. */
 void engine_quiesce(struct engine *e);
 /* Cuts what is left and joins the threads. NULL does nothing. */
 void engine_stop(struct engine *e);

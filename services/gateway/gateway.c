@@ -77,6 +77,13 @@ static void tell(void *arg, struct batch *b)
 	batch_unref(b);
 }
 
+static void known(void *arg)
+{
+	struct gateway *g = arg;
+
+	reader_open(g->shared.reader);
+}
+
 static void speaks(void *arg, bool out[DIALECT_COUNT])
 {
 	struct gateway *g = arg;
@@ -211,6 +218,7 @@ static int start_all(struct gateway *g, struct err *e)
 		.bus = &g->bus,
 		.naming = &g->naming,
 		.tell = tell,
+		.known = known,
 		.speaks = speaks,
 		.arg = g,
 	};

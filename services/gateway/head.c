@@ -58,8 +58,8 @@ int head_peek(struct thread *t, int fd)
 	int route;
 	ssize_t n;
 
-	if (c->flags & FLAG_OURS)
-		return 1;
+	if ((c->flags & FLAG_OURS) || c->pending)
+		return 1; /* or a part of it was read with what came before */
 	n = recv(fd, t->buffer, s->head_max_bytes, MSG_PEEK | MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
@@ -79,7 +79,6 @@ int head_peek(struct thread *t, int fd)
 		s->give_away(s->arg, fd);
 		return -1;
 	}
-	c->route = route < 0 ? ROUTE_NONE : (uint8_t)route;
 	c->flags |= FLAG_OURS;
 	return 1;
 }
@@ -163,9 +162,10 @@ static ssize_t input(struct thread *t, int fd, uint8_t *bytes, size_t len)
 {
 	struct connection *c = connection_of(t, fd);
 	struct http_head head;
+	struct http_text path;
 	struct err e = ERR_INIT;
 	struct thread *home;
-	int rc;
+	int rc, route;
 
 	http_head_init(&head, t->engine->settings.head_max_bytes);
 	rc = http_head_read(&head, (const char *)bytes, len, &e);
@@ -175,8 +175,11 @@ static ssize_t input(struct thread *t, int fd, uint8_t *bytes, size_t len)
 		return 0;
 	if (!connection_heard(t, fd))
 		return refuse(t, fd, 429, "", "too many requests by this connection\n");
-	if (c->route == ROUTE_NONE)
+	path = http_head_path(&head);
+	route = find_route(t->engine->settings.routes, path.at, path.len);
+	if (route < 0)
 		return refuse(t, fd, 404, "", "there is no such resource\n");
+	c->route = (uint8_t)route;
 	if (!connection_route(t, fd)->eio)
 		return begin_websocket(t, fd, &head);
 	if (!http_head_has_item(&head, "Upgrade", "websocket"))

@@ -15,6 +15,7 @@ enum {
 	CONNECT_MS = 3000,
 	CATCH_UP_SLICE = 256, /* events of one snapshot */
 	AGAIN_MS = 200,
+	ALONE_MS = 1000, /* without Redis the database is asked that often */
 	LOG_EVERY_MS = 5000,
 };
 
@@ -24,7 +25,6 @@ struct hub {
 	struct store store;
 	struct events *events; /* NULL: the database is not open */
 	int64_t position;      /* told up to here; -1: not known yet */
-	int64_t head;          /* the newest that was heard of */
 	struct batch *batch;   /* being gathered, or NULL */
 	struct loop_task flush, catch_up;
 	struct loop_timer *again;
@@ -103,9 +103,12 @@ static int read_missed(struct hub *h, struct err *e)
 	if (h->position >= 0)
 		return events_after(h->events, h->position, CATCH_UP_SLICE, on_missed, h,
 				    e);
-	/* The first time: sessions that begin read their own past. */
+	/* The first time. Sessions read their own past, and begin after that. */
 	h->position = events_head(h->events, e);
-	return h->position < 0 ? -1 : 0;
+	if (h->position < 0)
+		return -1;
+	h->settings.known(h->settings.arg);
+	return 0;
 }
 
 /* A slice, and again until there is nothing more: the loop lives in between. */
@@ -127,6 +130,8 @@ static void on_catch_up(void *arg)
 	}
 	if (count == CATCH_UP_SLICE)
 		loop_timer_start(h->again, 0, 0);
+	else if (!redis_is_up(h->redis))
+		loop_timer_start(h->again, ALONE_MS, 0);
 }
 
 static void on_again(void *arg)
@@ -151,8 +156,6 @@ static void take_event(struct hub *h, const char *bytes, size_t len)
 				 log_quote(&q, e.text), swallowed);
 		return;
 	}
-	if (event.sequence > h->head)
-		h->head = event.sequence;
 	if (h->position >= 0 && event.sequence == h->position + 1)
 		tell_event(h, &event, bytes, len);
 	else if (event.sequence > h->position)
@@ -182,8 +185,6 @@ static void take_head(struct hub *h, const char *bytes, size_t len)
 	memcpy(text, bytes, len);
 	text[len] = '\0';
 	head = sequence_parse(text);
-	if (head > h->head)
-		h->head = head;
 	if (head > h->position)
 		loop_task_want(h->settings.loop, &h->catch_up);
 }
@@ -201,7 +202,8 @@ static void on_message(void *arg, const char *channel, const char *bytes, size_t
 		take_head(h, bytes, len);
 }
 
-static void on_up(void *arg)
+/* The connection is there, or is lost. */
+static void on_change(void *arg)
 {
 	struct hub *h = arg;
 
@@ -218,7 +220,7 @@ static int connect_redis(struct hub *h, struct err *e)
 	struct redis_settings s = {h->settings.common->redis, "paybell-gateway-hub",
 				   CONNECT_MS, (int)h->settings.common->redis_timeout_ms};
 
-	if (redis_new(&h->redis, h->settings.loop, &s, on_up, NULL, h, e) < 0)
+	if (redis_new(&h->redis, h->settings.loop, &s, on_change, on_change, h, e) < 0)
 		return err_wrap(e, "PAYBELL_REDIS");
 	return redis_subscribe(h->redis, channels, on_message, h, SILENCE_MS);
 }
@@ -237,6 +239,7 @@ int hub_start(struct hub **out, const struct hub_settings *settings, struct err 
 		hub_stop(h);
 		return -1;
 	}
+	loop_task_want(settings->loop, &h->catch_up);
 	*out = h;
 	return 0;
 }

@@ -57,6 +57,8 @@ extern const struct layer head_layer, websocket_layer, polling_layer;
 /* thread.c */
 int thread_start(struct thread **out, struct engine *e, int index, struct err *err);
 void thread_stop(struct thread *t); /* cuts its connections, joins, frees */
+/* Takes no more connections, from now on. Any thread. */
+void thread_quiesce(struct thread *t);
 /* Until the next second: no descriptors are left. */
 void thread_pause_listener(struct thread *t);
 /* The connection may have more than one iteration's share to be read. */

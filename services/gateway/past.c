@@ -15,8 +15,10 @@
 
 enum {
 	SLICE = 200,             /* events of one snapshot */
-	ARREARS_MAX = 256 << 10, /* bytes: more is not read for it before it took these */
-	SAY_MAX = 64,
+	FIRST_SLICE = 20,        /* who has just come costs little, and is greeted soon */
+	ARREARS_MAX = 256 << 10, /* bytes: more is not told before it took these */
+	SAY_MAX = 64,            /* events of one call */
+	SAY_BYTES = 32 << 10,
 	OPEN_AGAIN_MS = 200,
 	LOG_EVERY_MS = 5000,
 };
@@ -27,7 +29,7 @@ enum {
 struct past {
 	struct behind behind; /* the session's thread's alone, as `session` */
 	struct letter letter; /* back to the thread */
-	struct list link;     /* in the reader's queue */
+	struct list link;     /* in one of the reader's queues */
 	struct reader *reader;
 	struct thread *thread;
 	struct session *session; /* NULL: gone */
@@ -41,7 +43,8 @@ struct past {
 	/* What was read. */
 	bool resync, more;
 	int64_t head, unread;
-	int count;
+	int count, told;
+	int64_t sequences[SLICE];
 	struct message messages[SLICE];
 };
 
@@ -50,8 +53,9 @@ struct reader {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	struct list queue;
-	bool stopping;
+	struct list fresh, going; /* first slices, and the ones after */
+	bool fresh_was_last;      /* they take turns */
+	bool open, stopping;
 
 	struct store store;
 	struct events *events;
@@ -68,9 +72,9 @@ static struct past *past_of(const struct session *s)
 
 static void release_messages(struct past *p)
 {
-	for (int i = 0; i < p->count; i++)
+	for (int i = p->told; i < p->count; i++)
 		message_release(&p->messages[i]);
-	p->count = 0;
+	p->count = p->told = 0;
 }
 
 static void past_free(struct past *p)
@@ -115,6 +119,7 @@ static void take_event(void *arg, const struct event *event)
 	struct buf *json = &p->reader->json;
 
 	buf_clear(json);
+	p->sequences[p->count] = event->sequence;
 	event_encode(event, p->reader->settings.naming, json);
 	message_event(&p->messages[p->count++], p->dialect, event->sequence, json->data,
 		      json->len);
@@ -162,19 +167,19 @@ static int read_slice(struct past *p, struct err *e)
 {
 	struct reader *r = p->reader;
 	struct slice slice = {p, 0};
-	int count;
+	int most = p->first ? FIRST_SLICE : SLICE, count;
 
 	if (read_standing(p, e) < 0)
 		return -1;
 	fix_position(p, p->head);
 	if (p->after == p->head)
 		return 0;
-	count = p->all ? events_after(r->events, p->after, SLICE, take_event, &slice, e)
-		       : events_of_user(r->events, p->user_id, p->after, SLICE,
-					take_event, &slice, e);
+	count = p->all ? events_after(r->events, p->after, most, take_event, &slice, e)
+		       : events_of_user(r->events, p->user_id, p->after, most, take_event,
+					&slice, e);
 	if (count < 0)
 		return -1;
-	p->more = count == SLICE;
+	p->more = count == most;
 	p->after = p->more || slice.last > p->head ? slice.last : p->head;
 	return 0;
 }
@@ -216,13 +221,26 @@ static void read_past(struct past *p)
 	}
 }
 
+/* NULL: there is nothing to do. */
+static struct list *take_next(struct reader *r)
+{
+	struct list *n = NULL;
+
+	if (!r->open)
+		return NULL;
+	if (!r->fresh_was_last || list_empty(&r->going))
+		n = list_pop(&r->fresh);
+	r->fresh_was_last = n != NULL;
+	return n ? n : list_pop(&r->going);
+}
+
 static void *run(void *arg)
 {
 	struct reader *r = arg;
 
 	pthread_mutex_lock(&r->lock);
 	while (!r->stopping) {
-		struct list *n = list_pop(&r->queue);
+		struct list *n = take_next(r);
 		struct past *p;
 
 		if (!n) {
@@ -247,7 +265,7 @@ static void ask(struct past *p)
 	struct reader *r = p->reader;
 
 	pthread_mutex_lock(&r->lock);
-	list_append(&r->queue, &p->link);
+	list_append(p->first ? &r->fresh : &r->going, &p->link);
 	pthread_cond_signal(&r->wake);
 	pthread_mutex_unlock(&r->lock);
 }
@@ -266,51 +284,81 @@ static bool greet(struct past *p, struct thread *t)
 	return p->session->voice->greet(t, p->session, &hello);
 }
 
+/* It has enough to take for now: more would only make it too slow. */
+static bool is_full(const struct past *p, struct thread *t)
+{
+	size_t most = engine_get_settings(thread_engine(t))->queue_max_bytes / 4;
+
+	if (most > ARREARS_MAX)
+		most = ARREARS_MAX;
+	return p->session->voice->arrears(t, p->session) > most;
+}
+
+/* What one call tells. */
+static int gather(const struct past *p, const struct message *messages[SAY_MAX])
+{
+	size_t bytes = 0;
+	int count = 0;
+
+	while (count < SAY_MAX && p->told + count < p->count && bytes < SAY_BYTES) {
+		messages[count] = &p->messages[p->told + count];
+		bytes += messages[count++]->frame->len;
+	}
+	return count;
+}
+
+/* As much as it takes. False: the session is gone. */
 static bool say(struct past *p, struct thread *t)
 {
 	const struct message *messages[SAY_MAX];
 	struct session *s = p->session;
 
-	for (int from = 0; from < p->count; from += SAY_MAX) {
-		int count = 0;
+	while (p->told < p->count && !is_full(p, t)) {
+		int count = gather(p, messages);
 
-		while (count < SAY_MAX && from + count < p->count) {
-			messages[count] = &p->messages[from + count];
-			count++;
-		}
 		if (!s->voice->say(t, s, messages, count))
 			return false;
+		for (int i = 0; i < count; i++)
+			message_release(&p->messages[p->told++]);
+		s->last = p->sequences[p->told - 1];
 	}
 	return true;
 }
 
-static void go_on(struct past *p, struct thread *t)
+/* Tells what was read; then it is live, or more is read, now or when it has taken that.
+ * False: the session is gone. */
+static bool go_on(struct past *p, struct thread *t)
 {
 	struct session *s = p->session;
 
-	p->waits = s->voice->arrears(t, s) > ARREARS_MAX;
-	if (!p->waits)
+	/* past_end() leaves the past to us: it may be called from inside of greet(). */
+	p->waits = false;
+	if (!greet(p, t) || !say(p, t)) {
+		past_free(p);
+		return false;
+	}
+	p->waits = p->told < p->count || is_full(p, t);
+	if (p->waits)
+		return true;
+	release_messages(p);
+	s->last = p->after;
+	if (p->more || p->behind.missed > s->last) {
 		ask(p);
+		return true;
+	}
+	s->behind = NULL;
+	past_free(p);
+	return true;
 }
 
 static void on_letter(struct thread *t, struct letter *l)
 {
 	struct past *p = container_of(l, struct past, letter);
-	struct session *s = p->session;
 
-	/* past_end() leaves the past to us: it may be called from inside of greet(). */
-	if (!s || !greet(p, t) || !say(p, t)) {
-		past_free(p);
-		return;
-	}
-	release_messages(p);
-	s->last = p->after;
-	if (p->more || p->behind.missed > s->last) {
+	if (p->session)
 		go_on(p, t);
-		return;
-	}
-	s->behind = NULL;
-	past_free(p);
+	else
+		past_free(p);
 }
 
 void past_begin(struct reader *r, struct room *room, struct thread *t, struct session *s,
@@ -335,6 +383,21 @@ void past_begin(struct reader *r, struct room *room, struct thread *t, struct se
 	ask(p);
 }
 
+/* Out of the reader's queue; false: it was not there. */
+static bool call_back(struct past *p)
+{
+	struct reader *r = p->reader;
+	bool there;
+
+	pthread_mutex_lock(&r->lock);
+	there = list_linked(&p->link);
+	if (there)
+		list_remove(&p->link);
+	pthread_mutex_unlock(&r->lock);
+	return there;
+}
+
+/* Nothing is read for who is gone. */
 void past_end(struct room *room, struct session *s)
 {
 	struct past *p = past_of(s);
@@ -344,16 +407,15 @@ void past_end(struct room *room, struct session *s)
 	if (!p)
 		return;
 	p->session = NULL;
-	if (p->waits)
+	if (p->waits || call_back(p))
 		past_free(p);
 }
 
-void past_second(struct thread *t, struct session *s)
+bool past_second(struct thread *t, struct session *s)
 {
 	struct past *p = past_of(s);
 
-	if (p && p->waits)
-		go_on(p, t);
+	return !p || !p->waits || go_on(p, t);
 }
 
 /* ---- its life ---- */
@@ -364,7 +426,8 @@ int reader_start(struct reader **out, const struct reader_settings *settings,
 	struct reader *r = mem_alloc(sizeof(*r));
 
 	r->settings = *settings;
-	list_init(&r->queue);
+	list_init(&r->fresh);
+	list_init(&r->going);
 	buf_init(&r->json, EVENT_ENCODED_MAX);
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->wake, NULL);
@@ -374,6 +437,14 @@ int reader_start(struct reader **out, const struct reader_settings *settings,
 	}
 	*out = r;
 	return 0;
+}
+
+void reader_open(struct reader *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->open = true;
+	pthread_cond_signal(&r->wake);
+	pthread_mutex_unlock(&r->lock);
 }
 
 void reader_stop(struct reader *r)
@@ -393,7 +464,7 @@ void reader_free(struct reader *r)
 
 	if (!r)
 		return;
-	while ((n = list_pop(&r->queue)) != NULL)
+	while ((n = list_pop(&r->fresh)) != NULL || (n = list_pop(&r->going)) != NULL)
 		past_free(container_of(n, struct past, link));
 	close_store(r);
 	buf_release(&r->json);

@@ -19,6 +19,9 @@ struct reader_settings {
 
 int reader_start(struct reader **out, const struct reader_settings *settings,
 		 struct err *e);
+/* Sessions are read for from now on, which was put off until then: what is committed
+ * later they will hear. Any thread. */
+void reader_open(struct reader *r);
 void reader_stop(struct reader *r); /* before the engine stops; NULL does nothing */
 void reader_free(struct reader *r); /* after it; NULL does nothing */
 
@@ -30,7 +33,7 @@ void past_begin(struct reader *r, struct room *room, struct thread *t, struct se
 /* Leaves the room, and whatever is read for it is forgotten. Harmless when it is not in.
  */
 void past_end(struct room *room, struct session *s);
-/* Once a second: goes on for those who took what they had. */
-void past_second(struct thread *t, struct session *s);
+/* Once a second: goes on for those who took what they had. False: it is gone. */
+bool past_second(struct thread *t, struct session *s);
 
 #endif

@@ -16,8 +16,10 @@
 struct poll {
 	char sid[EIO_SID_SIZE];
 	bool post;
+	int seconds;                   /* that a POST has taken */
 	size_t left;                   /* of a POST's body */
 	struct engineio_reader reader; /* of it */
+	bool last;                     /* the client wants no other after it */
 	char origin[ORIGIN_SIZE];      /* of a page that may read the answer; or "" */
 };
 
@@ -32,6 +34,7 @@ static const struct fault {
   FORBIDDEN = {403, "{\"code\":4,\"message\":\"Forbidden\"}"},
   BAD_VERSION = {400, "{\"code\":5,\"message\":\"Unsupported protocol version\"}"},
   TOO_LARGE = {413, "{\"code\":3,\"message\":\"Payload too large\"}"},
+  DRAINING = {503, "{\"code\":3,\"message\":\"Restarting\"}"},
   TOO_MANY = {429, "{\"code\":3,\"message\":\"Too many messages\"}"};
 
 static struct poll *poll_of(struct thread *t, int fd)
@@ -52,7 +55,7 @@ static void free_poll(struct connection *c)
 
 /* ---- answers ---- */
 
-static bool answer(struct thread *t, int fd, int status, const char *type,
+static bool answer(struct thread *t, int fd, int status, bool last, const char *type,
 		   const char *origin, const char *body, size_t len)
 {
 	char head[ORIGIN_SIZE + 512];
@@ -63,8 +66,9 @@ static bool answer(struct thread *t, int fd, int status, const char *type,
 	head_len =
 		snprintf(head, sizeof(head),
 			 "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n"
-			 "Content-Length: %zu\r\nCache-Control: no-store\r\n%s%s%s\r\n",
+			 "Content-Length: %zu\r\nCache-Control: no-store\r\n%s%s%s%s\r\n",
 			 status, status == 200 ? "OK" : "Refused", type, len,
+			 last ? "Connection: close\r\n" : "",
 			 origin[0] ? "Access-Control-Allow-Origin: " : "", origin,
 			 origin[0] ? "\r\nAccess-Control-Allow-Credentials: true\r\n"
 				     "Vary: Origin\r\n"
@@ -83,17 +87,23 @@ static void finish(struct thread *t, int fd, const char *body, size_t len)
 	struct connection *c = connection_of(t, fd);
 	struct poll *p = c->part;
 	char origin[ORIGIN_SIZE];
+	bool last = p->last;
 
 	memcpy(origin, p->origin, sizeof(origin));
 	free_poll(c);
 	connection_become(t, fd, LAYER_HEAD);
-	answer(t, fd, 200, "text/plain; charset=UTF-8", origin, body, len);
+	if (!answer(t, fd, 200, last, "text/plain; charset=UTF-8", origin, body, len))
+		return;
+	if (last)
+		connection_end(t, fd);
+	else if (c->pending)
+		thread_read_again(t, fd); /* the next request may be kept already */
 }
 
 static ssize_t refuse(struct thread *t, int fd, const struct fault *fault,
 		      const char *origin)
 {
-	if (answer(t, fd, fault->status, "application/json", origin, fault->json,
+	if (answer(t, fd, fault->status, true, "application/json", origin, fault->json,
 		   strlen(fault->json)))
 		connection_end(t, fd);
 	return -1;
@@ -167,15 +177,17 @@ static void read_origin(struct thread *t, const struct eio_protocol *protocol,
 	out[origin.len] = '\0';
 }
 
-static struct poll *become_poll(struct thread *t, int fd, const struct eio *e, bool post,
-				const char *origin)
+static struct poll *become_poll(struct thread *t, int fd, const struct eio *e,
+				const struct http_head *head, const char *origin)
 {
 	struct poll *p = mem_alloc(sizeof(*p));
 
 	connection_become(t, fd, LAYER_POLLING);
 	memcpy(p->sid, e->sid, sizeof(p->sid));
 	mem_copy_text(p->origin, sizeof(p->origin), origin);
-	p->post = post;
+	p->post = http_text_is(http_head_method(head), "POST");
+	p->last = head->minor_version == 0 ||
+		  http_head_has_item(head, "Connection", "close");
 	engineio_reader_init(&p->reader, e->protocol->max_payload);
 	connection_of(t, fd)->part = p;
 	return p;
@@ -186,13 +198,15 @@ static ssize_t handshake(struct thread *t, int fd, const struct http_head *head,
 {
 	const struct eio_protocol *protocol = connection_route(t, fd)->eio;
 	struct eio *e;
+	int status;
 
 	if (!http_text_is(http_head_method(head), "GET"))
 		return refuse(t, fd, &BAD_METHOD, origin);
-	if (protocol->accept(t, head) != 0)
-		return refuse(t, fd, &FORBIDDEN, origin);
+	status = protocol->accept(t, head);
+	if (status != 0)
+		return refuse(t, fd, status == 503 ? &DRAINING : &FORBIDDEN, origin);
 	e = eio_new(t, protocol);
-	become_poll(t, fd, e, false, origin);
+	become_poll(t, fd, e, head, origin);
 	e->poll = fd;
 	eio_begin(t, e, true);
 	return (ssize_t)head->bytes;
@@ -205,9 +219,9 @@ static ssize_t begin_get(struct thread *t, int fd, struct eio *e,
 		eio_end(t, e);
 		return refuse(t, fd, &BAD_REQUEST, origin);
 	}
-	become_poll(t, fd, e, false, origin);
+	become_poll(t, fd, e, head, origin);
 	e->poll = fd;
-	if (!list_empty(&e->waiting))
+	if (!list_empty(&e->waiting) || e->probed)
 		polling_answer(t, e);
 	return (ssize_t)head->bytes;
 }
@@ -222,7 +236,7 @@ static ssize_t begin_post(struct thread *t, int fd, struct eio *e,
 		return refuse(t, fd, &BAD_REQUEST, origin);
 	if (head->content_length > (int64_t)e->protocol->max_payload)
 		return refuse(t, fd, &TOO_LARGE, origin);
-	p = become_poll(t, fd, e, true, origin);
+	p = become_poll(t, fd, e, head, origin);
 	p->left = (size_t)head->content_length;
 	if (engineio_reader_expect(&p->reader, p->left, &err) < 0 || p->left == 0) {
 		eio_end(t, e);
@@ -247,8 +261,10 @@ static ssize_t preflight(struct thread *t, int fd, const struct http_head *head,
 
 	if (origin[0] == '\0')
 		return refuse(t, fd, &FORBIDDEN, origin);
-	return connection_send_bytes(t, fd, text, (size_t)len) ? (ssize_t)head->bytes
-							       : -1;
+	if (!connection_send_bytes(t, fd, text, (size_t)len))
+		return -1;
+	connection_become(t, fd, LAYER_HEAD);
+	return (ssize_t)head->bytes;
 }
 
 ssize_t polling_begin(struct thread *t, int fd, const struct http_head *head,
@@ -343,6 +359,17 @@ static ssize_t input(struct thread *t, int fd, uint8_t *bytes, size_t len)
 	return (ssize_t)take;
 }
 
+/* A body has to come in the time of a handshake, and while its session lasts. */
+static void second(struct thread *t, int fd)
+{
+	struct poll *p = poll_of(t, fd);
+
+	if (p->post &&
+	    (++p->seconds > engine_get_settings(thread_engine(t))->handshake_s ||
+	     !eio_find(t, p->sid)))
+		connection_cut(t, fd);
+}
+
 /* The client broke a request off: its session is over. */
 static void gone(struct thread *t, int fd)
 {
@@ -360,4 +387,5 @@ static void gone(struct thread *t, int fd)
 const struct layer polling_layer = {
 	.input = input,
 	.gone = gone,
+	.second = second,
 };

@@ -16,7 +16,6 @@ struct route {
 extern const struct websocket_protocol eio_socket_protocol;
 
 #define ROUTES_MAX 16
-#define ROUTE_NONE 255 /* the request's path is none of them */
 
 const struct route *engine_route(const struct engine *e, int index);
 

@@ -14,9 +14,9 @@
 #include "wire/live.h"
 
 enum {
-	MAX_BYTES = 16 << 10,  /* of what a client sends in one go: a token, mostly */
-	READING_MS = 1000,     /* how often who reads the past is looked after */
-	LOOK_AGAIN_MS = 60000, /* at the clock: it may have been set meanwhile */
+	MAX_BYTES = 16 << 10, /* of what a client sends in one go: a token, mostly */
+	READING_MS = 1000,    /* how often who reads the past is looked after */
+	LOOK_AGAIN_S = 60,    /* at the clock: it may have been set meanwhile */
 };
 
 /* A client in the main namespace; its socket's user. */
@@ -123,12 +123,11 @@ static const struct voice voice = {
 
 static void wait_on(struct thread *t, struct live *l)
 {
-	int64_t ms = (l->expires_s - now_s()) * 1000;
+	int64_t s = l->expires_s - now_s();
+	int64_t ms = s > LOOK_AGAIN_S ? LOOK_AGAIN_S * 1000 : s * 1000;
 
 	if (l->leaves)
 		return;
-	if (ms > LOOK_AGAIN_MS)
-		ms = LOOK_AGAIN_MS;
 	if (ms > READING_MS && l->session.behind)
 		ms = READING_MS;
 	thread_timer_set(t, &l->timer, clock_mono_us() + ms * US_PER_MS);
@@ -146,8 +145,8 @@ static void on_timer(struct thread *t, struct timer *timer)
 		sio_dismiss(t, l->socket);
 		return;
 	}
-	past_second(t, &l->session);
-	wait_on(t, l);
+	if (past_second(t, &l->session))
+		wait_on(t, l);
 }
 
 /* ---- who it is ---- */
@@ -198,7 +197,9 @@ static void let_in(struct thread *t, struct sio_socket *s,
 	struct err e = ERR_INIT;
 	struct access a;
 
-	if (!slice_is(sio_namespace(s), "/"))
+	if (atomic_load(&l->shared->draining))
+		sio_close(t, s);
+	else if (!slice_is(sio_namespace(s), "/"))
 		sio_refuse(t, s, "Invalid namespace", none);
 	else if (socketio_read_auth(p, &auth, &e) < 0 ||
 		 access_judge(&a, &l->shared->access, auth.token, &e) < 0)

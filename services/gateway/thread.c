@@ -121,8 +121,16 @@ void thread_read_again(struct thread *t, int fd)
 	t->unread[t->unread_count++] = fd;
 }
 
-/* A descriptor that was closed meanwhile is free, or another's, which loses nothing by an
- * extra look. */
+/* A descriptor that was closed meanwhile is free, or another connection's: of this
+ * thread, which loses nothing by an extra look, or of another one. */
+static bool is_ours(struct thread *t, int fd)
+{
+	const struct connection *c = connection_of(t, fd);
+
+	return c->state != CONNECTION_FREE && c->place < t->count &&
+	       t->list[c->place] == fd;
+}
+
 static void read_rest(struct thread *t)
 {
 	size_t count = t->unread_count;
@@ -134,10 +142,7 @@ static void read_rest(struct thread *t)
 	memcpy(fds, t->unread, count * sizeof(*fds));
 	t->unread_count = 0;
 	for (size_t i = 0; i < count; i++) {
-		const struct connection *c = connection_of(t, fds[i]);
-
-		if (c->state != CONNECTION_FREE && c->place < t->count &&
-		    t->list[c->place] == fds[i])
+		if (is_ours(t, fds[i]))
 			connection_readable(t, fds[i]);
 	}
 	mem_free(fds);
@@ -162,6 +167,25 @@ void thread_pause_listener(struct thread *t)
 	t->listening = false;
 }
 
+/* The other end of who waits in the backlog learns it at once, and may go elsewhere. */
+static void on_quiet(struct thread *t, struct letter *l)
+{
+	thread_pause_listener(t);
+	if (t->listener >= 0)
+		close(t->listener);
+	t->listener = t->engine->listeners[t->index] = -1;
+	mem_free(l);
+}
+
+void thread_quiesce(struct thread *t)
+{
+	struct letter *l = mem_alloc(sizeof(*l));
+
+	l->fn = on_quiet;
+	if (!thread_post(t, l))
+		mem_free(l);
+}
+
 /* ---- its life ---- */
 
 static void every_second(struct thread *t)
@@ -169,10 +193,7 @@ static void every_second(struct thread *t)
 	if (t->now_us < t->next_second_us)
 		return;
 	t->next_second_us = t->now_us + US_PER_S;
-	if (atomic_load(&t->engine->quiet))
-		thread_pause_listener(t);
-	else
-		listen_again(t);
+	listen_again(t);
 	for (size_t i = t->count; i-- > 0;) {
 		if (i < t->count)
 			connection_second(t, t->list[i]);
@@ -192,11 +213,11 @@ static void take_event(struct thread *t, const struct epoll_event *event)
 		return;
 	}
 	/* An earlier event of this round may have closed it. */
-	if (connection_of(t, fd)->state == CONNECTION_FREE)
+	if (!is_ours(t, fd))
 		return;
 	if (event->events & EPOLLOUT)
 		connection_writable(t, fd);
-	if (connection_of(t, fd)->state != CONNECTION_FREE &&
+	if (is_ours(t, fd) &&
 	    (event->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
 		connection_readable(t, fd);
 }

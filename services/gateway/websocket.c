@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "gateway/eio.h"
 #include "gateway/inside.h"
 #include "gateway/route.h"
 #include "io/digest.h"
@@ -21,6 +22,15 @@ struct part {
 static const struct websocket_protocol *protocol_of(struct thread *t, int fd)
 {
 	return connection_route(t, fd)->websocket;
+}
+
+static size_t message_max_bytes(struct thread *t, int fd)
+{
+	const struct route *route = connection_route(t, fd);
+
+	return route->websocket->message_max_bytes > 0
+		       ? route->websocket->message_max_bytes
+		       : route->eio->max_payload;
 }
 
 static void free_part(struct connection *c)
@@ -141,7 +151,7 @@ static bool take_event(struct thread *t, int fd, const struct ws *ws,
 static ssize_t input(struct thread *t, int fd, uint8_t *bytes, size_t len)
 {
 	struct connection *c = connection_of(t, fd);
-	const struct websocket_protocol *protocol = protocol_of(t, fd);
+	size_t max_bytes = message_max_bytes(t, fd);
 	struct part *p = c->part;
 	unsigned char control[WS_CONTROL_MAX];
 	struct ws ws = {0};
@@ -154,8 +164,8 @@ static ssize_t input(struct thread *t, int fd, uint8_t *bytes, size_t len)
 		memcpy(control, p->control, sizeof(control));
 	}
 	while (used < len) {
-		used += ws_read(&ws, protocol->message_max_bytes, control, bytes + used,
-				len - used, &event);
+		used += ws_read(&ws, max_bytes, control, bytes + used, len - used,
+				&event);
 		if (!take_event(t, fd, &ws, &event))
 			return -1;
 	}
