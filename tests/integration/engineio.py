@@ -109,6 +109,8 @@ class Socket(WebSocket):
     def __init__(self, address, sid=None, **options):
         path = f"{PATH}?EIO=4&transport=websocket" + (f"&sid={sid}" if sid else "")
         super().__init__(address, path, **options)
+        self.address = address
+        self.waiting = []  # what polls brought before, and nobody has taken yet
         self.opened = None if sid else json.loads(self.packet()[1:])
         self.sid = sid or self.opened["sid"]
 
@@ -132,7 +134,7 @@ class Socket(WebSocket):
     def packet(self):
         """The next one that is not about the connection itself; pings are answered."""
         while True:
-            packet = self.raw()
+            packet = self.waiting.pop(0) if self.waiting else self.raw()
             if packet == "2":
                 self.put("3")
             elif packet == "1":
@@ -167,6 +169,20 @@ class Client:
         assert packet.startswith("40"), packet
         said = json.loads(packet[2:])
         self.sid, self.pid = said["sid"], said["pid"]
+
+    def probe(self):
+        """A WebSocket that has tried itself out and may take over from the polls."""
+        over = Socket(self.transport.address, sid=self.transport.sid)
+        over.put("2probe")
+        assert over.raw() == "3probe"
+        return over
+
+    def go_over(self, over=None):
+        over = over or self.probe()
+        over.put("5")
+        over.waiting = self.transport.waiting
+        self.transport.close()
+        self.transport = over
 
     def _read(self):
         try:
