@@ -256,10 +256,10 @@ crash-gateway: $(BIN) $(O)/tests/load $(RETURNING) | deps
 
 # ---- the whole suite ----------------------------------------------------------------------------------------------
 
-integration-tests: $(BIN) $(O)/tests/load $(RETURNING) $(FAULTS) $(CONFORMANCE)
+integration-tests: $(BIN) $(O)/tests/load $(RETURNING) $(FAULTS) $(CONFORMANCE) $(LISTENERS) $(BARE_SEND)
 	/usr/bin/python3 tests/run.py --build $(O) --integration
 
-test: $(BIN) $(O)/tests/unit-tests $(O)/tests/load $(RETURNING) $(FAULTS) $(CONFORMANCE) | deps
+test: $(BIN) $(O)/tests/unit-tests $(O)/tests/load $(RETURNING) $(FAULTS) $(CONFORMANCE) $(LISTENERS) $(BARE_SEND) | deps
 	/usr/bin/python3 tests/run.py --build $(O) --unit --integration
 
 # ---- fuzzing: one libFuzzer program a tests/fuzz/fuzz_*.c, seeded from schema/examples/<the same name> -----------------------
