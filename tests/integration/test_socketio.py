@@ -1,81 +1,32 @@
-"""The gateway and the real socket.io-client, over each of its transports.
-
-The client is not in the repository: npm puts it into a folder of the user's cache, once. Where node, npm or their
-registry is not to be had these tests are skipped and say so.
-"""
+"""The gateway and the real socket.io-client, over each of its transports."""
 import itertools
-import json
 import os
-import queue
-import shutil
 import subprocess
-import threading
-import time
 
 import pytest
 
 from harness import ROOT, REPORT, Suite, environment, wait_until
+from npm import ANSWER_S, BROWSER, SOCKET_IO, Script, node_path
 from websocket import token
 
-BROWSER = os.path.join(ROOT, "tests", "browser")
 CONFORMANCE = os.environ.get("PAYBELL_CONFORMANCE", os.path.join(ROOT, "build", "tests"))
-PACKAGE = "socket.io-client@4.8.1"
 TRANSPORTS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}
-ANSWER_S = 15
 NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
 def modules():
-    """The folder that node finds socket.io-client in."""
-    for program in ("node", "npm"):
-        if not shutil.which(program):
-            pytest.skip(f"{program} is not installed")
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    folder = os.path.join(cache, "paybell-tests", PACKAGE)
-    found = os.path.join(folder, "node_modules")
-    if not os.path.exists(os.path.join(found, "socket.io-client", "package.json")):
-        os.makedirs(folder, exist_ok=True)
-        done = subprocess.run(["npm", "install", "--silent", "--no-save", "--prefix", folder, PACKAGE],
-                              capture_output=True, timeout=180, check=False)
-        if done.returncode != 0:
-            pytest.skip(f"npm cannot install {PACKAGE}: {done.stderr.decode()[-300:]}")
-    return found
+    """What node finds socket.io-client by."""
+    return node_path(SOCKET_IO)
 
 
-class Client:
+class Client(Script):
     """tests/browser/client.js: what its client saw, in order, and what it is told to do."""
 
     def __init__(self, modules, address, kind="websocket", **auth):
-        options = {"auth": auth, "transports": TRANSPORTS[kind], "forceNew": True}
-        self.process = subprocess.Popen(
-            ["node", os.path.join(BROWSER, "client.js"), f"http://{address}", json.dumps(options)],
-            env={**environment(), "NODE_PATH": modules}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.lines = queue.Queue()
-        self.seen = []  # taken off the queue, and not looked at yet
+        super().__init__(modules, "client.js", f"http://{address}",
+                         {"auth": auth, "transports": TRANSPORTS[kind], "forceNew": True})
         self.asked = 0
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.lines.put(json.loads(line))
-
-    def tell(self, *words):
-        self.process.stdin.write(json.dumps(words) + "\n")
-        self.process.stdin.flush()
-
-    def next(self, kind, *, skip=()):
-        """The next thing that happens must be of this kind, but for those of `skip`."""
-        deadline = time.monotonic() + ANSWER_S
-        while True:
-            try:
-                line = self.seen.pop(0) if self.seen else \
-                    self.lines.get(timeout=max(0.01, deadline - time.monotonic()))
-            except queue.Empty:
-                raise AssertionError(f"no {kind} came within {ANSWER_S} s") from None
-            if line[0] == kind:
-                return line[1:]
-            assert line[0] in skip, f"{kind} was expected, and {line} came"
 
     def event(self, name):
         """The next event, which must have this name (delivery statuses come when they like)."""
@@ -121,15 +72,6 @@ class Client:
         """Has nothing but delivery statuses to say, also once an answer has come."""
         self.ask("nothing")  # behind whatever was told before
         return all(line[:2] == ["event", "delivery"] for line in self.seen)
-
-    def close(self):
-        self.process.stdin.close()
-        try:
-            self.process.wait(ANSWER_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
 
 
 @pytest.fixture(scope="module")
