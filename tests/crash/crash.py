@@ -25,6 +25,7 @@ from harness import BIN, WORKERS, Suite, environment  # noqa: E402
 from paying import fill, load_result, load_start, pay_options  # noqa: E402
 from database import Database  # noqa: E402
 from chaos import DELETE, FLUSH, FREEZE, KILL, PAUSE, STOP, VICTIMS, WIPE, Chaos  # noqa: E402
+from verdict import Verdict  # noqa: E402
 from counting import Answers, Books, Inbox, missing_messages, most_repeats, unexplained_repeats  # noqa: E402
 
 MONEY = "20.00"
@@ -37,25 +38,15 @@ LOAD_SECONDS = 600  # the load program's own bound
 REQUIRED_RATE = 1000
 
 
-class Run:
-    """One run: `table` has a row for what was counted, `faults` what may not be."""
-
+class Run(Verdict):
     def __init__(self, options):
+        super().__init__()
         self.options = options
-        self.table, self.faults = [], []
         # Nothing may end as failed because its provider was killed too often, and who is killed every two seconds
         # cannot take ten of them to look through its database first.
         self.suite = Suite(ATTEMPTS_MAX=1000, RETRY_MAX="2s", CONNECTIONS=CONNECTIONS, CHECK_WAIT="50ms")
         self.suite.pin_addresses()
         self.database = Database(self.suite.database)
-
-    def row(self, what, found, must=None, ok=True):
-        self.table.append((what, found, "" if must is None else must, ok))
-        if not ok:
-            self.faults.append(f"{what}: {found} (must be {must})")
-
-    def none(self, what, found):
-        self.row(what, found, 0, found == 0)
 
     # ---- the storm ----
 
@@ -210,21 +201,8 @@ class Run:
         except AssertionError as fault:
             self.faults.append(str(fault))
         finally:
-            self._close()
+            self.close(self.suite)
         return not self.faults
-
-    def _close(self):
-        self.suite.keep, self.suite.keep_faulty = bool(self.faults), True
-        try:
-            self.suite.close()
-        except AssertionError as fault:
-            self.faults.append(str(fault))
-
-    def text(self):
-        width = max((len(row[0]) for row in self.table), default=0)
-        lines = [f"{'' if ok else '!'}{what:<{width}} | {found}" + (f" | {must}" if must != "" else "")
-                 for what, found, must, ok in self.table]
-        return "\n".join(lines + [""] + [f"VIOLATION {fault}" for fault in self.faults])
 
 
 def options(argv=None):
