@@ -15,8 +15,8 @@
 struct arrival {
 	int64_t after; /* -1: nothing */
 	char ledger[LIVE_LEDGER_SIZE];
-	char token[TOKEN_MAX]; /* "": it comes in a frame */
-	bool is_in_url;        /* which is not always allowed */
+	char *token;    /* NULL: it comes in a frame */
+	bool is_in_url; /* which is not always allowed */
 };
 
 /* A socket of ours; the connection's user. */
@@ -26,6 +26,13 @@ struct plain {
 	struct arrival *arrival; /* NULL: it has joined */
 	int64_t expires_s; /* Unix: of its token; while it has none, of our patience */
 };
+
+static void arrival_free(struct arrival *a)
+{
+	if (a)
+		mem_free(a->token);
+	mem_free(a);
+}
 
 static struct plain *plain_of(struct thread *t, int fd)
 {
@@ -107,7 +114,7 @@ static void join(struct thread *t, struct plain *p, const struct access *a, int6
 	atomic_fetch_add(&l->shared->speaking[DIALECT_PLAIN], 1);
 	past_begin(l->shared->reader, l->room, t, &p->session, a->all ? NULL : a->user_id,
 		   after, ledger);
-	mem_free(p->arrival);
+	arrival_free(p->arrival);
 	p->arrival = NULL;
 }
 
@@ -134,8 +141,7 @@ static void show_token(struct thread *t, struct plain *p, const char *token,
 
 /* ---- the protocol ---- */
 
-/* Ours among the subprotocols, and a token beside it. One that is too long for a token
- * is not taken for one. */
+/* Ours among the subprotocols, and a token beside it. */
 static void read_subprotocols(struct arrival *a, const struct http_head *head,
 			      const char **chosen)
 {
@@ -146,22 +152,23 @@ static void read_subprotocols(struct arrival *a, const struct http_head *head,
 	while (ws_handshake_next_protocol(head, &next, &offered)) {
 		if (http_text_is(offered, LIVE_SUBPROTOCOL))
 			*chosen = LIVE_SUBPROTOCOL;
-		else if (a->token[0] == '\0' && offered.len > prefix &&
-			 offered.len - prefix < sizeof(a->token) &&
+		else if (!a->token && offered.len > prefix &&
 			 memcmp(offered.at, TOKEN_PREFIX, prefix) == 0)
-			memcpy(a->token, offered.at + prefix, offered.len - prefix);
+			a->token = mem_dup(offered.at + prefix, offered.len - prefix);
 	}
 }
 
 static int read_query(struct arrival *a, const struct http_head *head)
 {
-	char after[24] = "";
+	char after[24] = "", token[TOKEN_MAX] = "";
 
 	if (http_head_query(head, "after", after, sizeof(after)) < 0 ||
 	    http_head_query(head, "ledger", a->ledger, sizeof(a->ledger)) < 0 ||
-	    http_head_query(head, "token", a->token, sizeof(a->token)) < 0)
+	    http_head_query(head, "token", token, sizeof(token)) < 0)
 		return -1;
-	a->is_in_url = a->token[0] != '\0';
+	a->is_in_url = token[0] != '\0';
+	if (a->is_in_url)
+		a->token = mem_dup(token, strlen(token));
 	a->after = after[0] ? sequence_parse(after) : -1;
 	return after[0] && a->after < 0 ? -1 : 0;
 }
@@ -183,7 +190,7 @@ static int accept_socket(struct thread *t, int fd, const struct http_head *head,
 	p->expires_s = now_s() + shared->auth_timeout_s;
 	p->arrival = mem_alloc(sizeof(*p->arrival));
 	if (read_query(p->arrival, head) < 0) {
-		mem_free(p->arrival);
+		arrival_free(p->arrival);
 		mem_free(p);
 		return 400;
 	}
@@ -200,7 +207,7 @@ static void opened(struct thread *t, int fd)
 	if (a->is_in_url && !local_of(t)->shared->query_token)
 		websocket_close(t, fd, PLAIN_CLOSE_TOKEN,
 				"a token may not come in the URL here");
-	else if (a->token[0] != '\0')
+	else if (a->token)
 		show_token(t, p, a->token, a->after, a->ledger);
 }
 
@@ -283,7 +290,7 @@ static void gone(struct thread *t, int fd)
 		past_end(l->room, &p->session);
 		atomic_fetch_sub(&l->shared->speaking[DIALECT_PLAIN], 1);
 	}
-	mem_free(p->arrival);
+	arrival_free(p->arrival);
 	mem_free(p);
 	connection_of(t, fd)->user = NULL;
 }
