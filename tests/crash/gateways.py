@@ -14,87 +14,27 @@ Exit: 0 all of it is as promised, 1 otherwise; the folder is kept then.
 import argparse
 import json
 import os
-import queue
 import random
-import subprocess
 import sys
-import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
 
-from harness import LOAD, REPORT, Suite, environment, wait_until  # noqa: E402
+from harness import Suite, wait_until  # noqa: E402
 from paying import HEAD, load, load_result, load_start, pay_options  # noqa: E402
 from database import Database  # noqa: E402
+from returning import Crowd  # noqa: E402
 from hearing import Counts, Heard, Ledger, compare, total  # noqa: E402
 from outages import GATEWAYS, KILL, KINDS, WIPES, Outages  # noqa: E402
 from verdict import Verdict  # noqa: E402
 
-RETURNING = os.path.join(os.path.dirname(LOAD), "returning")
 MONEY = "100000.00"
 FROM_OUTSIDE = '{"to":"u{a}","amount":"0.01","currency":"USD","description":"Out {n}"}'
 BETWEEN_USERS = '{"from":"u{a}","to":"u{b}","amount":"0.01","currency":"USD","description":"In {n}"}'
 LOAD_SECONDS = 600  # the load program's own bound
 OPS = 2             # clients that hear everything
 LATE_PAYMENTS = 3   # to each of those who have no event before
-
-
-class Crowd:
-    """The program `returning`: what it says, line by line, and what it is told."""
-
-    def __init__(self, suite, options):
-        self.path = os.path.join(suite.folder, "heard")
-        gateways = [word for name in GATEWAYS for word in ("--gateway", suite.addresses[name]["ws"])]
-        self.process = subprocess.Popen(
-            [RETURNING, *gateways, "--clients", str(2 * options.clients), "--users", str(options.users), "--ops", str(OPS),
-             "--drops", str(options.drops), "--here-ms", str(options.here_ms), "--seconds", str(LOAD_SECONDS + 300),
-             "--seed", str(options.seed), "--secret", suite.settings["JWT_SECRET"], "--out", self.path],
-            env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.said, self.events, self.open = set(), 0, 0
-        self.lines = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.lines.put(line.strip())
-
-    def look(self):
-        """Takes in what it has said by now."""
-        while not self.lines.empty():
-            line = self.lines.get()
-            if line.startswith("progress"):
-                fields = dict(word.split("=") for word in line.split()[1:])
-                self.open, self.events = int(fields["open"]), int(fields["events"])
-            else:
-                self.said.add(line)
-        assert self.process.poll() is None, self.process.stderr.read()
-
-    def has_said(self, line):
-        self.look()
-        return line in self.said
-
-    def tell(self, word):
-        self.process.stdin.write(word + "\n")
-        self.process.stdin.flush()
-
-    def end(self):
-        """Its counts."""
-        self.tell("end")
-        code = self.process.wait(60)
-        said = self.process.stderr.read()
-        assert code == 0 and not REPORT.search(said), said
-        counts = None
-        while counts is None:
-            line = self.lines.get(timeout=10)
-            counts = json.loads(line) if line.startswith("{") else None
-        return counts
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            stream.close()
 
 
 class Run(Verdict):
@@ -161,7 +101,9 @@ class Run(Verdict):
         self.storm_s = time.monotonic() - begun
 
     def go_through(self):
-        self.crowd = Crowd(self.suite, self.options)
+        o = self.options
+        self.crowd = Crowd(self.suite, GATEWAYS, clients=2 * o.clients, users=o.users, ops=OPS, drops=o.drops, here_ms=o.here_ms,
+                           seconds=LOAD_SECONDS + 300, seed=o.seed)
         loads = []
         try:
             wait_until(lambda: self.crowd.has_said("connected"), 60, "everybody connected")
