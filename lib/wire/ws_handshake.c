@@ -75,6 +75,71 @@ static int judge_protocols(struct ws_handshake *hs, const struct http_head *head
 	return 0;
 }
 
+static struct http_text trim(struct http_text text)
+{
+	while (text.len > 0 && (*text.at == ' ' || *text.at == '\t')) {
+		text.at++;
+		text.len--;
+	}
+	while (text.len > 0 &&
+	       (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
+		text.len--;
+	return text;
+}
+
+/* What stands before the first such character; *rest is what follows it, at NULL when it
+ * is not there. */
+static struct http_text cut(struct http_text text, char at, struct http_text *rest)
+{
+	const char *found = memchr(text.at, at, text.len);
+	size_t len = found ? (size_t)(found - text.at) : text.len;
+
+	*rest = (struct http_text){found ? found + 1 : NULL,
+				   found ? text.len - len - 1 : 0};
+	return trim((struct http_text){text.at, len});
+}
+
+/* A token, also as a quoted string: what is in it has to be one, too. */
+static bool is_value(struct http_text value)
+{
+	if (value.len < 2 || *value.at != '"' || value.at[value.len - 1] != '"')
+		return http_text_is_token(value);
+	return http_text_is_token((struct http_text){value.at + 1, value.len - 2});
+}
+
+/* RFC 6455 section 9.1: a token, and parameters "name" or "name=value" behind it. */
+static bool is_extension(struct http_text offer)
+{
+	struct http_text rest, value;
+
+	if (!http_text_is_token(cut(offer, ';', &rest)))
+		return false;
+	while (rest.at) {
+		struct http_text parameter = cut(rest, ';', &rest);
+
+		if (!http_text_is_token(cut(parameter, '=', &value)) ||
+		    (value.at && !is_value(trim(value))))
+			return false;
+	}
+	return true;
+}
+
+/* None is negotiated, but what is no offer fails the handshake. */
+static int judge_extensions(struct ws_handshake *hs, const struct http_head *head,
+			    struct err *e)
+{
+	struct http_items next = {0};
+	struct http_text offer;
+
+	while (http_head_next_item(head, "Sec-WebSocket-Extensions", &next, &offer))
+		if (!is_extension(offer))
+			return refuse(hs, 400, "",
+				      "an extension that is no token with "
+				      "parameters",
+				      e);
+	return 0;
+}
+
 int ws_handshake_judge(struct ws_handshake *hs, const struct http_head *head,
 		       struct err *e)
 {
@@ -85,6 +150,8 @@ int ws_handshake_judge(struct ws_handshake *hs, const struct http_head *head,
 		return refuse(hs, 400, "", "not one Sec-WebSocket-Key of 16 bytes", e);
 	if (http_head_field(head, "Origin", &hs->origin) > 1)
 		return refuse(hs, 400, "", "more than one Origin", e);
+	if (judge_extensions(hs, head, e) < 0)
+		return -1;
 	return judge_protocols(hs, head, e);
 }
 

@@ -25,6 +25,7 @@ enum {
 	READS_MAX = 4,    /* of one connection in one iteration: the others live too */
 	ACCEPTS_MAX = 64, /* the same for new ones */
 	LINGER_S = 5,
+	ENDING_MAX_S = 60, /* for what is queued, however slowly it is taken */
 };
 
 struct connection *connection_of(struct thread *t, int fd)
@@ -212,6 +213,7 @@ void connection_linger(struct thread *t, int fd)
 	struct connection *c = connection_of(t, fd);
 
 	c->state = CONNECTION_LINGERING;
+	c->silent_s = 0;
 	shutdown(fd, SHUT_WR);
 }
 
@@ -223,7 +225,7 @@ void connection_end(struct thread *t, int fd)
 		return;
 	leave(t, fd);
 	c->state = CONNECTION_ENDING;
-	c->silent_s = 0;
+	c->silent_s = c->heard = 0;
 	if (!c->pending || pending_bytes(c->pending) == 0)
 		connection_linger(t, fd);
 }
@@ -374,12 +376,12 @@ void connection_second(struct thread *t, int fd)
 
 	if (c->silent_s < UINT16_MAX)
 		c->silent_s++;
-	c->heard = 0;
 	if (c->state != CONNECTION_OPEN) {
-		if (c->silent_s > LINGER_S)
+		if (c->silent_s > LINGER_S || ++c->heard > ENDING_MAX_S)
 			connection_cut(t, fd);
 		return;
 	}
+	c->heard = 0;
 	if (connection_layer(c)->second)
 		connection_layer(c)->second(t, fd);
 }

@@ -18,9 +18,9 @@
 #define DEFER_ACCEPT_S    5
 
 /* What the accepted ones inherit. All of it is a help, none a need. */
-static void tune_listener(int fd)
+static void tune_listener(int fd, int bytes)
 {
-	int on = 1, bytes = SEND_BUFFER_BYTES, defer_s = DEFER_ACCEPT_S;
+	int on = 1, defer_s = DEFER_ACCEPT_S;
 
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -44,7 +44,7 @@ static int listen_all(struct engine *e, struct err *err)
 		return err_wrap(err, "%s", e->settings.listen);
 	}
 	for (int i = 0; i < e->thread_count; i++)
-		tune_listener(e->listeners[i]);
+		tune_listener(e->listeners[i], e->settings.send_buffer_bytes);
 	return 0;
 }
 
@@ -54,6 +54,8 @@ int engine_start(struct engine **out, const struct engine_settings *settings,
 	struct engine *e = mem_alloc(sizeof(*e));
 
 	e->settings = *settings;
+	if (settings->send_buffer_bytes == 0)
+		e->settings.send_buffer_bytes = SEND_BUFFER_BYTES;
 	e->thread_count = settings->threads;
 	e->table_size = table_size();
 	tally_init();

@@ -41,7 +41,8 @@ struct connection {
 	uint32_t generation;     /* of the descriptor: counts who had it */
 	uint32_t place;          /* in the thread's list */
 	uint16_t silent_s;       /* since the last byte came */
-	uint16_t heard;          /* messages in this second */
+	uint16_t heard;          /* messages in this second; of one that ends: for how
+				    many seconds it does */
 	uint8_t layer, state;
 	uint8_t route; /* which of the engine's routes it came by */
 	uint8_t flags; /* the layer's */
@@ -74,6 +75,7 @@ struct engine_settings {
 	int max_connections;        /* of the whole engine */
 	int max_of_address;         /* of one client's address; 0: no limit */
 	size_t queue_max_bytes;     /* of one connection: then it is too slow */
+	int send_buffer_bytes;      /* SO_SNDBUF of a connection; 0: 24 KiB */
 	int handshake_s;            /* until a connection must have said what it is */
 	int messages_max;           /* of one connection in a second; 0: no limit */
 	size_t head_max_bytes;      /* of a request's head */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "gateway/eio_inside.h"
@@ -21,6 +22,26 @@
 
 /* ---- whose is it ---- */
 
+/* An absolute target's path begins behind its authority (RFC 9112 section 3.2.2). */
+static void skip_authority(const char **path, size_t *len)
+{
+	static const char *const schemes[] = {"http://", "https://"};
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		size_t scheme = strlen(schemes[i]);
+		const char *slash;
+
+		if (*len < scheme || strncasecmp(*path, schemes[i], scheme) != 0)
+			continue;
+		slash = memchr(*path + scheme, '/', *len - scheme);
+		if (!slash)
+			return;
+		*len -= (size_t)(slash - *path);
+		*path = slash;
+		return;
+	}
+}
+
 /* The path of a request line: between the first space and the next space or '?'. False:
  * not all of it is there. */
 static bool find_path(const char *bytes, size_t len, const char **path, size_t *path_len)
@@ -33,6 +54,7 @@ static bool find_path(const char *bytes, size_t len, const char **path, size_t *
 	for (end = *path; end < bytes + len; end++) {
 		if (*end == ' ' || *end == '?' || *end == '\r' || *end == '\n') {
 			*path_len = (size_t)(end - *path);
+			skip_authority(path, path_len);
 			return true;
 		}
 	}
@@ -42,8 +64,9 @@ static bool find_path(const char *bytes, size_t len, const char **path, size_t *
 static int find_route(const struct route *routes, const char *path, size_t len)
 {
 	for (int i = 0; routes[i].path; i++) {
-		if (strlen(routes[i].path) == len &&
-		    memcmp(routes[i].path, path, len) == 0)
+		size_t its = strlen(routes[i].path);
+
+		if (its == 0 || (its == len && memcmp(routes[i].path, path, len) == 0))
 			return i;
 	}
 	return -1;

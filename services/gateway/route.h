@@ -8,7 +8,7 @@ struct websocket_protocol;
 struct eio_protocol;
 
 struct route {
-	const char *path;                           /* exact: "/ws"; NULL ends the list */
+	const char *path; /* exact: "/ws"; "": any other; NULL ends the list */
 	const struct websocket_protocol *websocket; /* Engine.IO: &eio_socket_protocol */
 	const struct eio_protocol *eio;             /* NULL: plain WebSockets only */
 };

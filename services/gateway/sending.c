@@ -117,6 +117,8 @@ void connection_writable(struct thread *t, int fd)
 
 	if (!c->pending || pending_bytes(c->pending) == 0)
 		return;
+	if (c->state != CONNECTION_OPEN)
+		c->silent_s = 0; /* it takes what it is still owed */
 	switch (pending_flush(c->pending, fd)) {
 	case -1:
 		connection_cut(t, fd);

@@ -28,7 +28,7 @@ static const struct websocket_protocol protocol = {
 
 int main(int argc, char **argv)
 {
-	static const struct route routes[] = {{"/", &protocol, NULL}, {NULL, NULL, NULL}};
+	static const struct route routes[] = {{"", &protocol, NULL}, {NULL, NULL, NULL}};
 
 	return conformance_main("conformance-ws", routes, argc, argv);
 }

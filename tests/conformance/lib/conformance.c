@@ -34,6 +34,7 @@ int conformance_main(const char *name, const struct route *routes, int argc, cha
 	struct engine_settings settings = {.threads = 1,
 					   .max_connections = 10000,
 					   .queue_max_bytes = 64 << 20,
+					   .send_buffer_bytes = 1 << 20,
 					   .handshake_s = 10,
 					   .head_max_bytes = HTTP_HEAD_MAX_DEFAULT,
 					   .routes = routes};
