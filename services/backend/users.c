@@ -288,7 +288,8 @@ static int read_token_life(struct call *c, int64_t *life_s, struct problem *p)
 	if (value == NULL)
 		return problem_set(p, PROBLEM_MALFORMED, "body", "%s", e.text);
 	json_reader_init(&r, value, "", p);
-	json_get_int(&r, "ttl_s", false, 1, TOKEN_LIFE_MAX_S, life_s);
+	if (!json_get_int(&r, "ttl_s", false, 1, TOKEN_LIFE_MAX_S, life_s))
+		*life_s = TOKEN_LIFE_S;
 	rc = json_reader_end(&r, "ttl_s");
 	json_free(value);
 	return rc;

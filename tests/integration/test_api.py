@@ -347,6 +347,12 @@ def test_a_token_is_a_short_lived_jwt_of_that_user(suite):
     assert suite.api("POST", "/users/nobody/tokens").status == 404
 
 
+@pytest.mark.parametrize("body", [None, {}, {"ttl_s": None}])
+def test_a_token_lives_for_an_hour_when_nothing_else_is_asked_for(suite, body):
+    answer = suite.api("POST", "/users/alice/tokens", body)
+    assert answer.status == 201 and abs(answer.json["expires_us"] / 1e6 - time.time() - 3600) < 60, answer
+
+
 # ---- the operator's side ----
 
 def test_every_process_answers_its_operator(suite):
