@@ -7,7 +7,8 @@ import tempfile
 
 import pytest
 
-from harness import BIN, ROOT, environment, wait_until
+from harness import BIN, ROOT, environment, http_call, wait_until
+from websocket import WebSocket
 
 DEMO_S = 90
 
@@ -42,8 +43,8 @@ def test_it_delivers_all_six_twice_at_once(folder):
         text = demo.communicate(timeout=DEMO_S)[0]
         assert demo.returncode == 0, text
         assert len(re.findall(r"─ (?:push|email|sms) +✓ delivered ", text)) == 6, text
-        assert text.endswith("All six were delivered.\n")
-        assert len(pids(text)) == 6 and not [pid for pid in pids(text) if alive(pid)], text
+        assert text.endswith("The payment rang in a WebSocket. All six were delivered.\n")
+        assert len(pids(text)) == 7 and not [pid for pid in pids(text) if alive(pid)], text
     assert os.listdir(folder) == []
 
 
@@ -54,6 +55,12 @@ def test_it_stays_and_ends_with_all_it_started(folder):
         text += line
         if "DELETE" in line:
             break
+    links = re.findall(r"^  (\w+): +http://(\S+)/#token=(\S+)$", text, re.M)
+    assert [name for name, _, _ in links] == ["alice", "bob"], text
+    for name, address, given in links:
+        assert b"<title>Paybell</title>" in http_call(address, "GET", "/").body
+        with WebSocket(address, "/ws?after=0", ["paybell.v1", f"token.{given}"], fields=[f"Origin: http://{address}"]) as page:
+            assert page.receive_type("event")["event"]["subject"] == name
     worker = int(re.search(r"^  kill (\d+);", text, re.M)[1])
     os.kill(worker, signal.SIGTERM)
     assert demo.stdout.readline().startswith("demo: email ended"), text
