@@ -327,10 +327,11 @@ SHARE     = $(DESTDIR)$(PREFIX)/share
 SYSTEMD   = $(DESTDIR)$(PREFIX)/lib
 
 install: $(BIN)
-	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/paybell/schema $(SHARE)/doc/paybell $(SYSTEMD)/systemd/system \
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/paybell/schema $(SHARE)/paybell/pages $(SHARE)/doc/paybell $(SYSTEMD)/systemd/system \
 		$(SYSTEMD)/sysusers.d $(SYSTEMD)/tmpfiles.d
 	install -s -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin
 	cd templates && find . -type f -exec install -D -m 0644 {} $(abspath $(SHARE))/paybell/templates/{} \;
+	install -m 0644 deploy/pages/* $(SHARE)/paybell/pages
 	install -m 0644 schema/*.sql schema/*.json schema/openapi.yaml $(SHARE)/paybell/schema
 	for unit in deploy/systemd/*.service deploy/systemd/*.target; do \
 		sed 's,/usr/,$(PREFIX)/,' $$unit > $(SYSTEMD)/systemd/system/$${unit##*/}; \
