@@ -78,7 +78,7 @@ static void message_delivery(struct message *m, enum dialect d, const char *json
 		make(m, "42[\"delivery\",", json, len, "]");
 }
 
-void message_text(struct message *m, const char *text, size_t len)
+void message_of_text(struct message *m, const char *text, size_t len)
 {
 	make(m, "", text, len, "");
 }

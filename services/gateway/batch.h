@@ -50,7 +50,7 @@ bool batch_add_delivery(struct batch *b, const bool speaks[DIALECT_COUNT],
 void message_event(struct message *m, enum dialect d, int64_t sequence, const char *json,
 		   size_t len);
 /* Any text. */
-void message_text(struct message *m, const char *text, size_t len);
+void message_of_text(struct message *m, const char *text, size_t len);
 void message_release(struct message *m);
 
 #endif

@@ -152,7 +152,7 @@ static bool send_bare(struct thread *t, struct eio *e, enum engineio_type type)
 	const struct message *one = &m;
 	bool sent;
 
-	message_text(&m, &packet, 1);
+	message_of_text(&m, &packet, 1);
 	sent = eio_send(t, e, &one, 1);
 	message_release(&m);
 	return sent;
@@ -185,7 +185,7 @@ bool eio_begin(struct thread *t, struct eio *e, bool may_upgrade)
 	memcpy(sid, e->sid, sizeof(sid));
 	buf_init(&packet, 1024);
 	engineio_put_open(&packet, &open);
-	message_text(&m, packet.data, packet.len);
+	message_of_text(&m, packet.data, packet.len);
 	buf_release(&packet);
 	wait_for_beat(t, e, e->protocol->ping_interval_ms);
 	sent = eio_send(t, e, &one, 1);
@@ -307,7 +307,7 @@ bool eio_send_text(struct thread *t, struct eio *e, const char *text, size_t len
 
 	buf_init(&packet, SIZE_MAX);
 	engineio_put(&packet, ENGINEIO_MESSAGE, (struct slice){text, len});
-	message_text(&m, packet.data, packet.len);
+	message_of_text(&m, packet.data, packet.len);
 	buf_release(&packet);
 	sent = eio_send(t, e, &one, 1);
 	message_release(&m);

@@ -33,7 +33,9 @@ struct thread {
 	int listener; /* -1: takes no more */
 	bool listening;
 	void *its;
-	int64_t now_us, next_second_us; /* monotonic */
+	int64_t now_us, next_second_us, next_slice_us; /* monotonic */
+	int64_t slice_us;
+	size_t slice, to_look_at; /* connections: in one go, and in this second still */
 	bool stopping;
 
 	int *list; /* descriptors, dense */

@@ -10,7 +10,11 @@
 #include "gateway/eio_inside.h"
 #include "gateway/inside.h"
 
-#define EVENTS_MAX 256
+enum {
+	EVENTS_MAX = 256,
+	SLICE = 1000,    /* connections that have their look in one go */
+	SLICES_MAX = 50, /* of a second; then a slice is larger */
+};
 
 /* ---- what others ask ---- */
 
@@ -188,15 +192,30 @@ void thread_quiesce(struct thread *t)
 
 /* ---- its life ---- */
 
-static void every_second(struct thread *t)
+/* Once a second each connection has its look, some of them at a time, so that none of the
+ * others waits for all of these. From the end: a place that becomes free is filled from
+ * there, by one that had its look. */
+static void begin_second(struct thread *t)
 {
-	if (t->now_us < t->next_second_us)
-		return;
+	size_t slices = t->count / SLICE + 1;
+
+	t->slice_us = (int64_t)(US_PER_S / (slices < SLICES_MAX ? slices : SLICES_MAX));
+	t->slice = t->count / SLICES_MAX >= SLICE ? t->count / SLICES_MAX + 1 : SLICE;
+	t->to_look_at = t->count;
 	t->next_second_us = t->now_us + US_PER_S;
 	listen_again(t);
-	for (size_t i = t->count; i-- > 0;) {
-		if (i < t->count)
-			connection_second(t, t->list[i]);
+}
+
+static void look_at_some(struct thread *t)
+{
+	if (t->now_us < t->next_slice_us)
+		return;
+	if (t->now_us >= t->next_second_us)
+		begin_second(t);
+	t->next_slice_us = t->now_us + t->slice_us;
+	for (size_t i = 0; i < t->slice && t->to_look_at > 0; i++) {
+		if (--t->to_look_at < t->count)
+			connection_second(t, t->list[t->to_look_at]);
 	}
 }
 
@@ -226,7 +245,7 @@ static int timeout_ms(const struct thread *t)
 {
 	const struct heap_node *first = heap_peek(&t->timers);
 	int64_t next_us =
-		first && first->at < t->next_second_us ? first->at : t->next_second_us;
+		first && first->at < t->next_slice_us ? first->at : t->next_slice_us;
 	int64_t us = next_us - t->now_us;
 
 	if (t->unread_count > 0 || !list_empty(&t->jobs) || us <= 0)
@@ -245,7 +264,7 @@ static void iterate(struct thread *t)
 	read_rest(t);
 	run_timers(t);
 	run_jobs(t);
-	every_second(t);
+	look_at_some(t);
 }
 
 /* Takes no more mail, and finishes what there is while what it works on still stands:
@@ -320,7 +339,7 @@ int thread_start(struct thread **out, struct engine *e, int index, struct err *e
 	t->epoll_fd = t->event_fd = -1;
 	t->listener = e->listeners[index];
 	t->now_us = clock_mono_us();
-	t->next_second_us = t->now_us + US_PER_S;
+	t->next_slice_us = t->next_second_us = t->now_us + US_PER_S;
 	list_init(&t->jobs);
 	heap_init(&t->timers);
 	list_init(&t->mail);
