@@ -140,15 +140,22 @@ $(BACKEND): $(filter-out %/main.o,$(paybell-backend_OBJ))
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $^
 
+# And the gateway's.
+GATEWAY_LIB := $(O)/libgateway.a
+$(GATEWAY_LIB): $(GATEWAY)
+	@rm -f $@
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
+
 # ---- unit tests: one program, check(3) ---------------------------------------------------------------------------
 
 UNIT_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tests/unit/*.c))
 TRANSPORTS := $(filter-out %/main.o,$(paybell-push_OBJ) $(paybell-email_OBJ) $(paybell-sms_OBJ))
 CLI := $(filter-out %/main.o,$(paybell_OBJ))
-$(O)/tests/unit-tests: $(UNIT_OBJ) $(TRANSPORTS) $(CLI) $(BACKEND) $(SANDBOX) $(LIB)
+$(O)/tests/unit-tests: $(UNIT_OBJ) $(TRANSPORTS) $(CLI) $(BACKEND) $(GATEWAY_LIB) $(SANDBOX) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $(UNIT_OBJ) $(TRANSPORTS) $(CLI) $(BACKEND) $(SANDBOX) $(LIB) $(shell pkg-config --libs check) $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(UNIT_OBJ) $(TRANSPORTS) $(CLI) $(BACKEND) $(GATEWAY_LIB) $(SANDBOX) $(LIB) $(shell pkg-config --libs check) $(LDLIBS)
 -include $(UNIT_OBJ:.o=.d)
 
 unit-tests: $(O)/tests/unit-tests
@@ -194,12 +201,13 @@ $(CROWD): $(CROWD_OBJ)
 	$(Q)$(AR) rcs $@ $^
 -include $(CROWD_OBJ:.o=.d)
 
-LISTENERS := $(O)/tests/listeners
-$(LISTENERS): $(O)/tests/bench/listeners.o $(CROWD) $(LIB)
+LISTENERS     := $(O)/tests/listeners
+LISTENERS_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tests/bench/listeners*.c))
+$(LISTENERS): $(LISTENERS_OBJ) $(CROWD) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
--include $(O)/tests/bench/listeners.d
+-include $(LISTENERS_OBJ:.o=.d)
 
 BARE_SEND := $(O)/tests/bare-send
 $(BARE_SEND): $(O)/tests/bench/bare_send.o $(LIB)
@@ -214,6 +222,14 @@ $(IDLE): $(O)/tests/conformance/ws.o $(O)/tests/conformance/lib/conformance.o $(
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# Hostile clients: make bench-gateway PARTS=hostile
+HOSTILE := $(O)/tests/hostile
+$(HOSTILE): $(patsubst %.c,$(O)/%.o,$(wildcard tests/bench/hostile*.c)) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+-include $(patsubst %.c,$(O)/%.d,$(wildcard tests/bench/hostile*.c))
 
 bench-gateway: $(BIN) $(O)/tests/load $(LISTENERS) $(BARE_SEND) $(IDLE) | deps
 	PAYBELL_BIN=$(abspath $(O))/bin /usr/bin/python3 tests/bench/gateway.py $(CONNECTIONS)

@@ -98,6 +98,7 @@ class Told:
                 self.answers += some
 
     def close(self):
+        """Its exit code: 0 when it ended as it was asked to."""
         self.popen.stdin.close()
         try:
             self.popen.wait(60)
@@ -105,6 +106,7 @@ class Told:
             self.popen.kill()
             self.popen.wait()
         self.popen.stdout.close()
+        return self.popen.returncode
 
 
 class Bare(Told):
@@ -303,8 +305,8 @@ def close_all(programs):
             program.popen.stdin.close()
         except OSError:
             pass
-    for program in programs:
-        program.close()
+    codes = [program.close() for program in programs]
+    assert not any(codes), f"they ended with {codes}"
 
 
 def settle(read, pause=0.3, timeout=15):

@@ -15,24 +15,21 @@
  * It shares the machine with what is measured, so a broadcast costs it one recv() and one
  * comparison for a client. Bounded by --seconds. */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../crowd/crowd.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "listeners_expected.h"
 #include "wire/event.h"
-#include "wire/ws.h"
 
 enum {
 	UNDER_WAY_DEFAULT = 200,
 	SECONDS_DEFAULT = 600,
-	EXPECTED_MAX = 64 << 20, /* bytes of a file */
 	LINE_MAX_BYTES = 4096,
 	WRONGS_SHOWN = 5,
 };
@@ -47,16 +44,12 @@ struct listeners {
 	int wanted; /* clients that take part */
 
 	struct crowd *crowd;
-	uint32_t *offsets; /* of what is expected, by client */
-	uint8_t *greeted;  /* by client */
+	uint8_t *greeted; /* by client */
 	int open, closed, last_code, wrong, foreign;
 	bool all_said;
 	int64_t began_us; /* monotonic */
 
-	uint8_t *expected;
-	size_t expected_len;
-	int complete;
-	int64_t first_us, last_us, last_utc_us;
+	struct expected expected;
 
 	FILE *events;
 	int64_t frames, bytes;
@@ -73,45 +66,38 @@ static void die(const char *what, const char *why)
 
 /* ---- what is expected ---- */
 
-static void count_complete(struct listeners *l)
+static void say_complete(const struct listeners *l)
 {
-	l->last_us = clock_mono_us();
-	if (l->complete++ == 0)
-		l->first_us = l->last_us;
-	if (l->complete < l->wanted)
-		return;
-	l->last_utc_us = clock_utc_us();
+	const struct expected *x = &l->expected;
+
 	printf("{\"what\":\"complete\",\"clients\":%d,\"first_us\":%lld,\"last_us\":%lld,"
-	       "\"last_utc_us\":%lld,\"wrong\":%d}\n",
-	       l->complete, (long long)l->first_us, (long long)l->last_us,
-	       (long long)l->last_utc_us, l->wrong);
+	       "\"wrong\":%d}\n",
+	       x->complete, (long long)x->first_us, (long long)x->last_us, l->wrong);
 }
 
-static size_t common(const uint8_t *a, const uint8_t *b, size_t len)
-{
-	size_t i = 0;
-
-	if (memcmp(a, b, len) == 0)
-		return len;
-	while (a[i] == b[i])
-		i++;
-	return i;
-}
-
-/* As much of it as this client was to get next. */
 static size_t take_bytes(void *arg, int client, const uint8_t *bytes, size_t len)
 {
 	struct listeners *l = arg;
-	size_t left = l->expected_len - l->offsets[client];
+	int before = l->expected.complete;
+	size_t used = expected_take(&l->expected, client, bytes, len);
 
-	if (left == 0)
-		return 0;
-	len = common(bytes, l->expected + l->offsets[client], len < left ? len : left);
-	l->offsets[client] += (uint32_t)len;
+	l->bytes += (int64_t)used;
+	if (l->expected.complete > before && l->expected.complete == l->wanted)
+		say_complete(l);
+	return used;
+}
+
+static bool is_expected(struct listeners *l, int client, int opcode,
+			const uint8_t *payload, size_t len)
+{
+	int before = l->expected.complete;
+
+	if (!expected_take_frame(&l->expected, client, opcode, payload, len))
+		return false;
 	l->bytes += (int64_t)len;
-	if (len == left)
-		count_complete(l);
-	return len;
+	if (l->expected.complete > before && l->expected.complete == l->wanted)
+		say_complete(l);
+	return true;
 }
 
 /* It is not what this one was to get next. */
@@ -120,36 +106,17 @@ static void note_wrong(struct listeners *l, int client, const uint8_t *payload,
 {
 	if (l->wrong++ < WRONGS_SHOWN)
 		fprintf(stderr, "listeners: client %d at byte %u: %.*s\n", client,
-			l->offsets[client], len > 300 ? 300 : (int)len,
+			l->expected.offsets[client], len > 300 ? 300 : (int)len,
 			(const char *)payload);
-}
-
-static int read_file(const char *path, uint8_t **out, size_t *len)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	int rc = -1;
-
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size > EXPECTED_MAX)
-		goto out;
-	*len = (size_t)st.st_size;
-	*out = mem_array(*len + 1, 1);
-	rc = read(fd, *out, *len) == (ssize_t)*len ? 0 : -1;
-out:
-	if (fd >= 0)
-		close(fd);
-	return rc;
 }
 
 static void expect(struct listeners *l, const char *path)
 {
-	mem_free(l->expected);
-	l->expected = NULL;
-	if (read_file(path, &l->expected, &l->expected_len) < 0)
-		die(path, strerror(errno));
-	memset(l->offsets, 0, (size_t)l->crowd_settings.clients * sizeof(*l->offsets));
-	l->complete = 0;
-	printf("{\"what\":\"expecting\",\"bytes\":%zu}\n", l->expected_len);
+	struct err e = ERR_INIT;
+
+	if (expected_load(&l->expected, path, &e) < 0)
+		die("what is expected", e.text);
+	printf("{\"what\":\"expecting\",\"bytes\":%zu}\n", l->expected.len);
 }
 
 /* ---- events ---- */
@@ -249,7 +216,7 @@ static void take_frame(void *arg, int client, int opcode, const uint8_t *payload
 	else if (begins(payload, len, "{\"type\":\"event\"") ||
 		 (l->events && begins(payload, len, "{\"type\":\"delivery\"")))
 		take_event(l, client, payload, len);
-	else
+	else if (!is_expected(l, client, opcode, payload, len))
 		note_wrong(l, client, payload, len);
 }
 
@@ -275,7 +242,7 @@ static void report(const struct listeners *l)
 	       "\"complete\":%d,\"frames\":%lld,\"bytes\":%lld,\"wrong\":%d,\"foreign\":%"
 	       "d}\n",
 	       l->open, crowd_under_way_count(l->crowd), l->closed, l->last_code,
-	       l->complete, (long long)l->frames, (long long)l->bytes, l->wrong,
+	       l->expected.complete, (long long)l->frames, (long long)l->bytes, l->wrong,
 	       l->foreign);
 }
 
@@ -484,7 +451,7 @@ int main(int argc, char **argv)
 	read_options(&l, argc, argv);
 	l.wanted = l.crowd_settings.clients;
 	l.crowd_settings.addresses = l.addresses;
-	l.offsets = mem_array((size_t)l.crowd_settings.clients, sizeof(*l.offsets));
+	expected_init(&l.expected, l.crowd_settings.clients);
 	l.greeted = mem_array((size_t)l.crowd_settings.clients, 1);
 	if (crowd_new(&l.crowd, &l.crowd_settings, &e) < 0 ||
 	    crowd_watch(l.crowd, STDIN_FILENO, on_stdin, &l, &e) < 0)
@@ -492,8 +459,7 @@ int main(int argc, char **argv)
 	l.began_us = clock_mono_us();
 	run(&l);
 	crowd_free(l.crowd);
-	mem_free(l.offsets);
 	mem_free(l.greeted);
-	mem_free(l.expected);
+	expected_release(&l.expected);
 	return 0;
 }
