@@ -71,15 +71,15 @@ class Script:
         self.process.stdin.write(json.dumps(words) + "\n")
         self.process.stdin.flush()
 
-    def next(self, kind, *, skip=()):
+    def next(self, kind, *, skip=(), within_s=ANSWER_S):
         """The next thing that happens must be of this kind, but for those of `skip`."""
-        deadline = time.monotonic() + ANSWER_S
+        deadline = time.monotonic() + within_s
         while True:
             try:
                 line = self.seen.pop(0) if self.seen else \
                     self.lines.get(timeout=max(0.01, deadline - time.monotonic()))
             except queue.Empty:
-                raise AssertionError(f"no {kind} came within {ANSWER_S} s") from None
+                raise AssertionError(f"no {kind} came within {within_s} s") from None
             if line[0] == kind:
                 return line[1:]
             assert line[0] in skip, f"{kind} was expected, and {line} came"
