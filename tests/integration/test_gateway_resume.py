@@ -10,9 +10,8 @@ import pytest
 
 import realtime
 from database import Database
-from engineio import Http
 from harness import KEYS, Suite, http_call, wait_until
-from realtime import WAYS, Refused, connect, events, new_user, pay, sequences, token_of
+from realtime import WAYS, connect, events, new_user, pay, sequences, token_of
 from websocket import WebSocket
 
 OLD_SECRET = "the-secret-before-it-of-the-tests-0123456789"
