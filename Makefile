@@ -44,9 +44,12 @@ MAKEFLAGS += --no-builtin-rules $(if $(filter test demo,$(MAKECMDGOALS)),-j$(she
 PACKAGES := gcc libc6-dev make pkgconf libmicrohttpd-dev libhiredis-dev libcurl4-openssl-dev libjansson-dev \
 	libsqlite3-dev libuv1-dev libjwt-dev libssl-dev check redis-tools redis-server python3 python3-pytest
 
+# The tests in a browser skip themselves, and say so, where these cannot be had.
+BROWSER_PACKAGES := chromium $(if $(shell command -v npm),,nodejs npm)
+
 # Does nothing when all are there; asks for new package lists only when the old ones do not do.
-deps:
-	@set --; for p in $(PACKAGES); do \
+define install_missing
+set --; for p in $1; do \
 		[ "$$(dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || set -- "$$@" $$p; \
 	done; \
 	[ $$# -gt 0 ] || exit 0; \
@@ -55,6 +58,14 @@ deps:
 	install() { $$sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=400 -qq -y \
 		--no-install-recommends install "$$@"; }; \
 	install "$$@" 2>/dev/null || { $$sudo apt-get -o DPkg::Lock::Timeout=400 -qq update && install "$$@"; }
+endef
+
+deps:
+	@$(call install_missing,$(PACKAGES))
+
+browser-deps: | deps
+	@($(call install_missing,$(BROWSER_PACKAGES))) || \
+		echo "not to be had: $(BROWSER_PACKAGES); the tests that need them are skipped"
 
 # These goals begin on a bare machine: nothing is compiled before the packages are there.
 DEPS_FIRST := $(if $(filter test demo lint,$(MAKECMDGOALS)),deps)
@@ -275,7 +286,7 @@ crash-gateway: $(BIN) $(O)/tests/load $(RETURNING) | deps
 integration-tests: $(BIN) $(O)/tests/load $(RETURNING) $(FAULTS) $(CONFORMANCE) $(LISTENERS) $(BARE_SEND)
 	/usr/bin/python3 tests/run.py --build $(O) --integration
 
-test: $(BIN) $(O)/tests/unit-tests $(O)/tests/load $(RETURNING) $(FAULTS) $(CONFORMANCE) $(LISTENERS) $(BARE_SEND) | deps
+test: $(BIN) $(O)/tests/unit-tests $(O)/tests/load $(RETURNING) $(FAULTS) $(CONFORMANCE) $(LISTENERS) $(BARE_SEND) | deps browser-deps
 	/usr/bin/python3 tests/run.py --build $(O) --unit --integration
 
 # ---- fuzzing: one libFuzzer program a tests/fuzz/fuzz_*.c, seeded from schema/examples/<the same name> -----------------------
@@ -360,4 +371,4 @@ install: $(BIN)
 clean:
 	rm -rf build
 
-.PHONY: all clean deps unit-tests integration-tests test
+.PHONY: all clean deps browser-deps unit-tests integration-tests test

@@ -37,7 +37,7 @@ def run_integration(build, options):
     with tempfile.TemporaryDirectory(prefix="paybell-report-") as folder:
         report = os.path.join(folder, "junit.xml")
         code = subprocess.call(
-            ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--durations=5",
+            ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rfEs", "--durations=5",
              f"--junitxml={report}", os.path.join(HERE, "integration"), *options], env=environment)
         if not os.path.exists(report):
             print(f"pytest ended with {code}, without a report")
