@@ -77,7 +77,8 @@ for value in ("chat", "chat, superchat", ["chat", "superchat"], "chat,,superchat
     good("4.2.2", f"subprotocols {value!r}", request(Sec_WebSocket_Protocol=value),
          [item.strip() for one in (value if isinstance(value, list) else [value]) for item in one.split(",") if item.strip()])
 for value in ("permessage-deflate", "permessage-deflate; client_max_window_bits", "permessage-deflate; client_no_context_takeover; server_max_window_bits=10",
-              "x-webkit-deflate-frame", "foo, bar; baz=2", 'foo; x="10"', ["permessage-deflate", "foo"], "mux; max-channels=4; flow-control"):
+              "x-webkit-deflate-frame", "foo, bar; baz=2", 'foo; x="10"', ["permessage-deflate", "foo"], "mux; max-channels=4; flow-control",
+              "foo ;x ; y", "foo; x = 1", ", foo,, bar,", ["foo; x", "bar; y=z"]):
     good("9.1", f"the extensions {value!r} are declined", request(Sec_WebSocket_Extensions=value))
 
 # ---- refused ones ----
@@ -117,7 +118,7 @@ refused("4.2.1", "fields of 20,000 bytes together are 431", request("GET / HTTP/
 refused("4.2.1", "one field of 20,000 bytes is 431", request(Cookie="c" * 20000), {431})
 refused("4.2.1", "a target of 20,000 bytes is 414", request(f"GET /?{'x' * 20000} HTTP/1.1"), {414, 431})
 refused("4.2.1", "a target of 20,000 bytes without an end is 414", b"GET /" + b"x" * 20000, {414, 431})
-for value in (";", "foo;", "foo; =1", "foo bar", "foo; x=", 'foo; x="a', 'foo; x="a b"'):
+for value in (";", "foo;", "foo; =1", "foo bar", "foo; x=", 'foo; x="a', 'foo; x="a b"', 'foo; x=""', "foo,; x", "f\u00fc", "foo; x=1=2"):
     refused("9.1", f"the extensions {value!r}, which are none", request(Sec_WebSocket_Extensions=value))
 refused("4.2.1", "a request for TLS", bytes.fromhex("16030100a5010000a10303") + bytes(range(150)) + b"\r\n\r\n" * 4)
 refused("4.2.1", "HTTP/2 with prior knowledge", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
