@@ -66,7 +66,7 @@ def publish_delivery(suite, user, sequence=1):
 
 
 class Refused(Exception):
-    """Not let in; .why is a close code, or what a CONNECT_ERROR said."""
+    """Not let in; .why is a close code, what a CONNECT_ERROR said, or the frame that came in place of hello."""
 
     def __init__(self, why):
         super().__init__(f"refused: {why}")
@@ -87,7 +87,9 @@ class Plain:
         except Closed as closed:
             self.close()
             raise Refused(closed.code) from None
-        assert self.hello["type"] == "hello", self.hello
+        if self.hello["type"] != "hello":
+            self.close()
+            raise Refused(self.hello)
 
     def _read(self):
         try:
