@@ -33,7 +33,7 @@ MONEY = "100000.00"
 FROM_OUTSIDE = '{"to":"u{a}","amount":"0.01","currency":"USD","description":"Out {n}"}'
 BETWEEN_USERS = '{"from":"u{a}","to":"u{b}","amount":"0.01","currency":"USD","description":"In {n}"}'
 LOAD_SECONDS = 600  # the load program's own bound
-OPS = 2             # clients that hear everything
+OPS = 20            # clients that hear everything
 LATE_PAYMENTS = 3   # to each of those who have no event before
 
 
