@@ -242,8 +242,8 @@ $(HOSTILE): $(patsubst %.c,$(O)/%.o,$(wildcard tests/bench/hostile*.c)) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 -include $(patsubst %.c,$(O)/%.d,$(wildcard tests/bench/hostile*.c))
 
-bench-gateway: $(BIN) $(O)/tests/load $(LISTENERS) $(BARE_SEND) $(IDLE) | deps
-	PAYBELL_BIN=$(abspath $(O))/bin /usr/bin/python3 tests/bench/gateway.py $(CONNECTIONS)
+bench-gateway: $(BIN) $(O)/tests/load $(LISTENERS) $(BARE_SEND) $(IDLE) $(HOSTILE) $(O)/tests/returning | deps
+	PAYBELL_BIN=$(abspath $(O))/bin /usr/bin/python3 $(if $(filter hostile,$(PARTS)),tests/bench/hostile.py,tests/bench/gateway.py $(CONNECTIONS))
 .PHONY: bench-gateway
 
 # ---- a disk that fails on demand, for LD_PRELOAD; without the sanitizers, whose place it would take ------------------
@@ -283,10 +283,10 @@ crash-gateway: $(BIN) $(O)/tests/load $(RETURNING) | deps
 
 # ---- the whole suite ----------------------------------------------------------------------------------------------
 
-integration-tests: $(BIN) $(O)/tests/load $(RETURNING) $(FAULTS) $(CONFORMANCE) $(LISTENERS) $(BARE_SEND)
+integration-tests: $(BIN) $(O)/tests/load $(RETURNING) $(FAULTS) $(CONFORMANCE) $(LISTENERS) $(BARE_SEND) $(HOSTILE)
 	/usr/bin/python3 tests/run.py --build $(O) --integration
 
-test: $(BIN) $(O)/tests/unit-tests $(O)/tests/load $(RETURNING) $(FAULTS) $(CONFORMANCE) $(LISTENERS) $(BARE_SEND) | deps browser-deps
+test: $(BIN) $(O)/tests/unit-tests $(O)/tests/load $(RETURNING) $(FAULTS) $(CONFORMANCE) $(LISTENERS) $(BARE_SEND) $(HOSTILE) | deps browser-deps
 	/usr/bin/python3 tests/run.py --build $(O) --unit --integration
 
 # ---- fuzzing: one libFuzzer program a tests/fuzz/fuzz_*.c, seeded from schema/examples/<the same name> -----------------------
