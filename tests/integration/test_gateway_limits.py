@@ -288,6 +288,20 @@ def test_polls_that_bring_something_are_never_too_many(suite):
     session.close()
 
 
+def test_polls_that_bring_nothing_are_counted(suite):
+    session = connect(suite, "polling", token_of(suite, new_user(suite)), to="calm")
+    over = session.client.probe()  # from here on a poll that has nothing to bring is answered at once
+    transport = session.client.transport
+    replies = [transport.down.ask("GET", transport.path()) for _ in range(2)]
+    assert [reply.body for reply in replies] == ["6", "6"]
+    with pytest.raises(ConnectionError) as refused:
+        for _ in range(5 * MESSAGES):
+            assert transport.get() == ["6"]
+    assert str(refused.value).startswith("429")
+    over.close()
+    session.close()
+
+
 def test_as_much_as_is_allowed_is_answered_second_after_second(suite):
     session = connect(suite, "plain", token_of(suite, new_user(suite)), to="calm")
     for _ in range(2):

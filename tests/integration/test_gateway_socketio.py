@@ -131,6 +131,22 @@ def test_a_request_that_comes_while_a_poll_waits_is_answered_after_it(suite):
     client.close()
 
 
+@pytest.mark.parametrize("version, field", [("1.1", "Connection: close"), ("1.0", "X: y")])
+def test_a_connection_ends_behind_its_answer_when_the_client_wants_it_so(suite, version, field):
+    client, user = client_of(suite, "polling")
+    pay(suite, user)
+    path = client.transport.path()
+    for request, answer in ((f"POST {path} HTTP/{version}\r\nHost: x\r\n{field}\r\nContent-Length: 1\r\n\r\n3", "ok"),
+                            (f"GET {path} HTTP/{version}\r\nHost: x\r\n{field}\r\n\r\n", '42["transaction"')):
+        http = Http(client.transport.address)
+        http.socket.sendall(request.encode())
+        reply = http.answer()
+        assert reply.body.startswith(answer) and reply.fields["connection"] == "close"
+        assert http.file.read(1) == b""
+        http.close()
+    client.close()
+
+
 def test_a_connection_of_polls_may_be_asked_for_something_else(address):
     http = Http(address)
     assert http.ask("GET", f"{PATH}?EIO=4&transport=polling").status == 200
