@@ -216,10 +216,15 @@ int listen_open(int *fds, int count, const char *address, char bound[LISTEN_ADDR
 	return rc;
 }
 
-void listen_close(const int *fds, int count, const char *bound)
+void listen_unlink(const char *bound)
 {
 	if (strncmp(bound, UNIX_PREFIX, UNIX_PREFIX_LEN) == 0)
 		unlink(bound + UNIX_PREFIX_LEN);
+}
+
+void listen_close(const int *fds, int count, const char *bound)
+{
+	listen_unlink(bound);
 	for (int i = 0; i < count; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);

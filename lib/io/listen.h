@@ -19,6 +19,9 @@
 int listen_open(int *fds, int count, const char *address, char bound[LISTEN_ADDRESS_MAX],
 		struct err *e);
 
+/* Removes a unix socket's path alone, so that another process may listen there. */
+void listen_unlink(const char *bound);
+
 /* Closes them; -1 entries are passed over. Removes a unix socket's path. */
 void listen_close(const int *fds, int count, const char *bound);
 

@@ -33,7 +33,7 @@ bool access_is_for(const struct access *a, const char *user_id)
 
 bool access_allows_origin(const struct access_settings *s, struct http_text origin)
 {
-	const char *at = s->origins;
+	const char *at = s->origins + strspn(s->origins, ", ");
 
 	if (!origin.at)
 		return true;

@@ -12,7 +12,7 @@
 #define KEY_BYTES 9 /* the family, then an IPv4 address or half of an IPv6 one */
 
 struct address {
-	int connections;
+	int count;
 	char key[KEY_BYTES];
 };
 
@@ -54,11 +54,13 @@ static bool make_key(char key[KEY_BYTES], const struct sockaddr *peer)
 {
 	const struct in6_addr *v6 = &((const struct sockaddr_in6 *)peer)->sin6_addr;
 
+	bool mapped = peer->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(v6);
+
 	memset(key, 0, KEY_BYTES);
-	key[0] = (char)peer->sa_family;
+	key[0] = mapped ? AF_INET : (char)peer->sa_family;
 	if (peer->sa_family == AF_INET)
 		memcpy(key + 1, &((const struct sockaddr_in *)peer)->sin_addr, 4);
-	else if (peer->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(v6))
+	else if (mapped)
 		memcpy(key + 1, &v6->s6_addr[12], 4);
 	else if (peer->sa_family == AF_INET6)
 		memcpy(key + 1, v6, 8);
@@ -82,25 +84,53 @@ bool addresses_enter(struct addresses *a, int fd, const struct sockaddr *peer)
 		memcpy(address->key, key, KEY_BYTES);
 		map_put(a->counted, key, KEY_BYTES, address);
 	}
-	taken = address->connections < a->most;
+	taken = address->count < a->most;
 	if (taken) {
-		address->connections++;
+		address->count++;
 		a->of[fd] = address;
 	}
 	pthread_mutex_unlock(&a->lock);
 	return taken;
 }
 
+/* Under the lock. */
+static void let_go(struct addresses *a, struct address *address)
+{
+	if (--address->count > 0)
+		return;
+	map_remove(a->counted, address->key, KEY_BYTES);
+	mem_free(address);
+}
+
 void addresses_leave(struct addresses *a, int fd)
 {
+	pthread_mutex_lock(&a->lock);
+	if (a->of[fd])
+		let_go(a, a->of[fd]);
+	a->of[fd] = NULL;
+	pthread_mutex_unlock(&a->lock);
+}
+
+bool addresses_hold(struct addresses *a, int fd, struct address **out)
+{
 	struct address *address;
+	bool taken;
 
 	pthread_mutex_lock(&a->lock);
 	address = a->of[fd];
-	a->of[fd] = NULL;
-	if (address && --address->connections == 0) {
-		map_remove(a->counted, address->key, KEY_BYTES);
-		mem_free(address);
-	}
+	taken = !address || address->count < a->most;
+	if (address && taken)
+		address->count++;
+	pthread_mutex_unlock(&a->lock);
+	*out = taken ? address : NULL;
+	return taken;
+}
+
+void addresses_let_go(struct addresses *a, struct address *address)
+{
+	if (!address)
+		return;
+	pthread_mutex_lock(&a->lock);
+	let_go(a, address);
 	pthread_mutex_unlock(&a->lock);
 }

@@ -82,6 +82,41 @@ struct eio *eio_new(struct thread *t, const struct eio_protocol *protocol)
 	return e;
 }
 
+static bool count(struct engine *engine, int fd, struct address **address)
+{
+	*address = NULL;
+	if (atomic_fetch_add(&engine->sessions, 1) < engine->settings.max_connections &&
+	    (!engine->addresses || addresses_hold(engine->addresses, fd, address)))
+		return true;
+	atomic_fetch_sub(&engine->sessions, 1);
+	metric_add(&tally.refused, 1);
+	return false;
+}
+
+void eio_count_no_more(struct thread *t, struct eio *e)
+{
+	if (!e->counted)
+		return;
+	if (t->engine->addresses)
+		addresses_let_go(t->engine->addresses, e->address);
+	e->address = NULL;
+	e->counted = false;
+	atomic_fetch_sub(&t->engine->sessions, 1);
+}
+
+struct eio *eio_new_counted(struct thread *t, const struct eio_protocol *protocol, int fd)
+{
+	struct address *address;
+	struct eio *e;
+
+	if (!count(t->engine, fd, &address))
+		return NULL;
+	e = eio_new(t, protocol);
+	e->counted = true;
+	e->address = address;
+	return e;
+}
+
 static void drop_waiting(struct eio *e)
 {
 	struct list *n;
@@ -120,6 +155,7 @@ void eio_end(struct thread *t, struct eio *e)
 	if (e->user)
 		e->protocol->gone(t, e);
 	drop_waiting(e);
+	eio_count_no_more(t, e);
 	mem_free(e);
 }
 
@@ -129,9 +165,12 @@ void eio_stop(struct thread *t)
 	size_t len;
 	void *e;
 
-	for (size_t cursor = 0;
-	     t->sessions && map_next(t->sessions, &cursor, &key, &len, &e); cursor = 0)
-		eio_end(t, e);
+	/* What was behind it may have moved into its slot. */
+	while (t->sessions && map_count(t->sessions) > 0) {
+		for (size_t cursor = 0; map_next(t->sessions, &cursor, &key, &len, &e);
+		     cursor--)
+			eio_end(t, e);
+	}
 	if (t->sessions)
 		map_free(t->sessions);
 	t->sessions = NULL;

@@ -17,9 +17,11 @@ struct eio {
 	const struct eio_protocol *protocol;
 	void *user;
 	char sid[EIO_SID_SIZE];
-	int socket;  /* the WebSocket that carries it; -1: polls do */
-	int probing; /* a WebSocket that asks to; -1 */
-	int poll;    /* a GET that waits for an answer; -1 */
+	int socket;              /* the WebSocket that carries it; -1: polls do */
+	int probing;             /* a WebSocket that asks to; -1 */
+	int poll;                /* a GET that waits for an answer; -1 */
+	struct address *address; /* that it counts for, as a connection does; or NULL */
+	bool counted;            /* among the engine's sessions */
 	struct list waiting;
 	size_t waiting_bytes;
 	struct timer timer; /* for the next ping, or for the pong */
@@ -34,6 +36,11 @@ struct eio *eio_find(struct thread *t, const char *sid); /* here; NULL */
 
 /* A new one on this thread, not opened yet. */
 struct eio *eio_new(struct thread *t, const struct eio_protocol *protocol);
+/* The same for one that lives on without a connection, and so counts like one: for the
+ * whole engine and for the address of this one. NULL: there are too many. */
+struct eio *eio_new_counted(struct thread *t, const struct eio_protocol *protocol,
+			    int fd);
+void eio_count_no_more(struct thread *t, struct eio *e); /* it has a WebSocket */
 /* Its transport is there: the open packet is told, then the protocol. False: gone. */
 bool eio_begin(struct thread *t, struct eio *e, bool may_upgrade);
 /* One packet from the client. False: gone. */

@@ -60,6 +60,7 @@ static void take_over(struct thread *t, struct eio *e)
 	e->socket = e->probing;
 	e->probing = -1;
 	e->probed = false;
+	eio_count_no_more(t, e);
 	if (list_empty(&e->waiting))
 		return;
 	waiting.next->prev = waiting.prev->next = &waiting;

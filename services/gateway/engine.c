@@ -79,6 +79,8 @@ int engine_start(struct engine **out, const struct engine_settings *settings,
 void engine_quiesce(struct engine *e)
 {
 	atomic_store(&e->quiet, true);
+	/* Now and not when it stops: by then the path may be the next process's. */
+	listen_unlink(e->address);
 	for (int i = 0; i < e->thread_count; i++)
 		thread_quiesce(e->threads[i]);
 }
@@ -91,7 +93,8 @@ void engine_stop(struct engine *e)
 		if (e->threads[i])
 			thread_stop(e->threads[i]);
 	}
-	listen_close(e->listeners, e->thread_count, e->address);
+	if (!atomic_load(&e->quiet))
+		listen_close(e->listeners, e->thread_count, e->address);
 	addresses_free(e->addresses);
 	mem_free(e->table);
 	mem_free(e);

@@ -128,8 +128,6 @@ static const char *reason_of(int status)
 		return "Method Not Allowed";
 	case 426:
 		return "Upgrade Required";
-	case 429:
-		return "Too Many Requests";
 	case 431:
 		return "Request Header Fields Too Large";
 	case 503:
@@ -196,8 +194,6 @@ static ssize_t input(struct thread *t, int fd, uint8_t *bytes, size_t len)
 		return refuse(t, fd, head.status, "", e.text);
 	if (rc == 0)
 		return 0;
-	if (!connection_heard(t, fd))
-		return refuse(t, fd, 429, "", "too many requests by this connection\n");
 	path = http_head_path(&head);
 	route = find_route(t->engine->settings.routes, path.at, path.len);
 	if (route < 0)

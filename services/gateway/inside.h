@@ -22,6 +22,7 @@ struct engine {
 	int table_size;
 	struct addresses *addresses; /* NULL: not counted */
 	atomic_int connections;
+	atomic_int sessions; /* of Engine.IO, that began with a poll */
 	atomic_bool quiet;
 };
 

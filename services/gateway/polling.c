@@ -35,6 +35,7 @@ static const struct fault {
   BAD_VERSION = {400, "{\"code\":5,\"message\":\"Unsupported protocol version\"}"},
   TOO_LARGE = {413, "{\"code\":3,\"message\":\"Payload too large\"}"},
   DRAINING = {503, "{\"code\":3,\"message\":\"Restarting\"}"},
+  TOO_MANY_SESSIONS = {503, "{\"code\":3,\"message\":\"Too many sessions\"}"},
   TOO_MANY = {429, "{\"code\":3,\"message\":\"Too many messages\"}"};
 
 static struct poll *poll_of(struct thread *t, int fd)
@@ -205,7 +206,9 @@ static ssize_t handshake(struct thread *t, int fd, const struct http_head *head,
 	status = protocol->accept(t, head);
 	if (status != 0)
 		return refuse(t, fd, status == 503 ? &DRAINING : &FORBIDDEN, origin);
-	e = eio_new(t, protocol);
+	e = eio_new_counted(t, protocol, fd);
+	if (!e)
+		return refuse(t, fd, &TOO_MANY_SESSIONS, origin);
 	become_poll(t, fd, e, head, origin);
 	e->poll = fd;
 	eio_begin(t, e, true);
@@ -267,6 +270,20 @@ static ssize_t preflight(struct thread *t, int fd, const struct http_head *head,
 	return (ssize_t)head->bytes;
 }
 
+/* A poll that brings something, or waits until it does, is not one too many: its client
+ * asks as often as it is told something. */
+static bool is_fetching(struct thread *t, const struct http_head *head)
+{
+	char sid[64];
+	const struct eio *e;
+
+	if (!http_text_is(http_head_method(head), "GET") ||
+	    http_head_query(head, "sid", sid, sizeof(sid)) != 1)
+		return false;
+	e = eio_find(t, sid);
+	return !e || !e->probed || !list_empty(&e->waiting);
+}
+
 ssize_t polling_begin(struct thread *t, int fd, const struct http_head *head,
 		      const uint8_t *bytes, size_t len)
 {
@@ -275,6 +292,8 @@ ssize_t polling_begin(struct thread *t, int fd, const struct http_head *head,
 	struct eio *e;
 
 	read_origin(t, connection_route(t, fd)->eio, head, origin);
+	if (!is_fetching(t, head) && !connection_heard(t, fd))
+		return refuse(t, fd, &TOO_MANY, origin);
 	if (http_text_is(http_head_method(head), "OPTIONS"))
 		return preflight(t, fd, head, origin);
 	if (http_head_query(head, "transport", transport, sizeof(transport)) != 1 ||
