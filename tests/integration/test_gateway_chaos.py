@@ -3,6 +3,8 @@ import json
 import os
 import random
 import signal
+import socket
+import struct
 import threading
 
 import pytest
@@ -65,7 +67,10 @@ class Hand:
         http.close()
 
     def leave(self):
-        Http(self.address).send("GET", self.path()).close()
+        http = Http(self.address)
+        if self.random.random() < 0.5:  # with a reset
+            http.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        http.send("GET", self.random.choice([self.path(), f"{PATH}?EIO=4&transport=polling"])).close()
 
     def post(self):
         said = [self.random.choice(SAID) for _ in range(self.random.randrange(1, 4))]

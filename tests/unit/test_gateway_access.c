@@ -136,6 +136,9 @@ START_TEST(a_star_is_any_origin_and_an_empty_list_is_none)
 	ck_assert(!allows("https://*", "https://a.example"));
 	ck_assert(!allows("", "https://a.example"));
 	ck_assert(!allows("", ""));
+	ck_assert(!allows(" , ", ""));
+	ck_assert(!allows(", https://a.example", ""));
+	ck_assert(allows(", https://a.example", "https://a.example"));
 }
 END_TEST
 
