@@ -99,12 +99,21 @@ static struct http_text cut(struct http_text text, char at, struct http_text *re
 	return trim((struct http_text){text.at, len});
 }
 
-/* A token, also as a quoted string: what is in it has to be one, too. */
+/* A token, also as a quoted string: what is in it has to be one, too (it is judged by its
+ * first 64 bytes: nothing is made of it). */
 static bool is_value(struct http_text value)
 {
+	char text[64];
+	size_t len = 0;
+
 	if (value.len < 2 || *value.at != '"' || value.at[value.len - 1] != '"')
 		return http_text_is_token(value);
-	return http_text_is_token((struct http_text){value.at + 1, value.len - 2});
+	for (size_t i = 1; i < value.len - 1 && len < sizeof(text); i++) {
+		if (value.at[i] == '\\' && i + 1 < value.len - 1)
+			i++;
+		text[len++] = value.at[i];
+	}
+	return http_text_is_token((struct http_text){text, len});
 }
 
 /* RFC 6455 section 9.1: a token, and parameters "name" or "name=value" behind it. */

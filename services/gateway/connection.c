@@ -9,6 +9,7 @@
  * too, for a few seconds at most. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -49,11 +50,32 @@ struct handle connection_handle(struct thread *t, int fd)
 	return (struct handle){fd, connection_of(t, fd)->generation};
 }
 
+/* Only the list is this thread's for certain: any place will do that leads to the number
+ * there, also one that another thread is writing at this moment. */
+bool connection_is_here(struct thread *t, int fd)
+{
+	unsigned place =
+		atomic_load_explicit(&connection_of(t, fd)->place, memory_order_relaxed);
+
+	return place < t->count && t->list[place] == fd;
+}
+
 bool connection_is(struct thread *t, struct handle h)
 {
 	const struct connection *c = connection_of(t, h.fd);
 
-	return c->state == CONNECTION_OPEN && c->generation == h.generation;
+	return connection_is_here(t, h.fd) && c->state == CONNECTION_OPEN &&
+	       c->generation == h.generation;
+}
+
+static void set_place(struct connection *c, unsigned place)
+{
+	atomic_store_explicit(&c->place, place, memory_order_relaxed);
+}
+
+static unsigned get_place(const struct connection *c)
+{
+	return atomic_load_explicit(&c->place, memory_order_relaxed);
 }
 
 void connection_become(struct thread *t, int fd, enum layer_kind layer)
@@ -90,6 +112,7 @@ static bool hand_over(struct thread *t, int fd, size_t len);
 static int enlist(struct thread *t, int fd)
 {
 	struct connection *c = connection_of(t, fd);
+	uint32_t generation = c->generation + 1;
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
 				    .data.fd = fd};
 
@@ -97,10 +120,11 @@ static int enlist(struct thread *t, int fd)
 		t->capacity = t->capacity == 0 ? 256 : t->capacity * 2;
 		t->list = mem_resize(t->list, t->capacity, sizeof(*t->list));
 	}
-	*c = (struct connection){.generation = c->generation + 1,
-				 .place = (uint32_t)t->count,
-				 .layer = LAYER_HEAD,
-				 .state = CONNECTION_OPEN};
+	memset(c, 0, offsetof(struct connection, place));
+	c->generation = generation;
+	c->layer = LAYER_HEAD;
+	c->state = CONNECTION_OPEN;
+	set_place(c, (unsigned)t->count);
 	if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
 		c->state = CONNECTION_FREE;
 		return -1;
@@ -174,8 +198,8 @@ static void strike(struct thread *t, int fd)
 	struct connection *c = connection_of(t, fd);
 	int last = t->list[--t->count];
 
-	t->list[c->place] = last;
-	connection_of(t, last)->place = c->place;
+	t->list[get_place(c)] = last;
+	set_place(connection_of(t, last), get_place(c));
 	pending_free(c->pending);
 	c->pending = NULL;
 	c->state = CONNECTION_FREE;

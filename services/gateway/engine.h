@@ -12,6 +12,7 @@
 #ifndef PAYBELL_GATEWAY_ENGINE_H
 #define PAYBELL_GATEWAY_ENGINE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,13 +40,13 @@ struct connection {
 	void *part;              /* the layer's unfinished business, or NULL */
 	struct pending *pending; /* bytes that wait, in either direction, or NULL */
 	uint32_t generation;     /* of the descriptor: counts who had it */
-	uint32_t place;          /* in the thread's list */
 	uint16_t silent_s;       /* since the last byte came */
 	uint16_t heard;          /* messages in this second; of one that ends: for how
 				    many seconds it does */
 	uint8_t layer, state;
-	uint8_t route; /* which of the engine's routes it came by */
-	uint8_t flags; /* the layer's */
+	uint8_t route;     /* which of the engine's routes it came by */
+	uint8_t flags;     /* the layer's */
+	atomic_uint place; /* in its thread's list; the one thing that others may read */
 };
 
 /* From another thread: still the same one? */
@@ -148,6 +149,8 @@ int thread_at(const struct thread *t, size_t place);
 struct connection *connection_of(struct thread *t, int fd);
 struct handle connection_handle(struct thread *t, int fd);
 bool connection_is(struct thread *t, struct handle h); /* still there, and open */
+/* Does this thread have one by that number? Another may have it by now. */
+bool connection_is_here(struct thread *t, int fd);
 
 void connection_become(struct thread *t, int fd, enum layer_kind layer);
 /* One more message came by it. False: that is too many for this second, and the caller

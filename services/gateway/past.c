@@ -57,7 +57,7 @@ static bool greet(struct past *p, struct thread *t)
 	return p->session->voice->greet(t, p->session, &hello);
 }
 
-/* It has enough to take for now: more would only make it too slow. */
+/* It has enough to take: more would only make it too slow. */
 static bool is_full(const struct past *p, struct thread *t)
 {
 	size_t most = engine_get_settings(thread_engine(t))->queue_max_bytes / 4;

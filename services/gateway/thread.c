@@ -125,16 +125,8 @@ void thread_read_again(struct thread *t, int fd)
 	t->unread[t->unread_count++] = fd;
 }
 
-/* A descriptor that was closed meanwhile is free, or another connection's: of this
- * thread, which loses nothing by an extra look, or of another one. */
-static bool is_ours(struct thread *t, int fd)
-{
-	const struct connection *c = connection_of(t, fd);
-
-	return c->state != CONNECTION_FREE && c->place < t->count &&
-	       t->list[c->place] == fd;
-}
-
+/* One that was closed meanwhile may be another connection's by now, which loses nothing
+ * by an extra look. */
 static void read_rest(struct thread *t)
 {
 	size_t count = t->unread_count;
@@ -146,7 +138,7 @@ static void read_rest(struct thread *t)
 	memcpy(fds, t->unread, count * sizeof(*fds));
 	t->unread_count = 0;
 	for (size_t i = 0; i < count; i++) {
-		if (is_ours(t, fds[i]))
+		if (connection_is_here(t, fds[i]))
 			connection_readable(t, fds[i]);
 	}
 	mem_free(fds);
@@ -232,11 +224,11 @@ static void take_event(struct thread *t, const struct epoll_event *event)
 		return;
 	}
 	/* An earlier event of this round may have closed it. */
-	if (!is_ours(t, fd))
+	if (!connection_is_here(t, fd))
 		return;
 	if (event->events & EPOLLOUT)
 		connection_writable(t, fd);
-	if (is_ours(t, fd) &&
+	if (connection_is_here(t, fd) &&
 	    (event->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
 		connection_readable(t, fd);
 }

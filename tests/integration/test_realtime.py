@@ -21,6 +21,9 @@ def start_client(modules, suite, user):
         out.write('globalThis.WebSocket = require("ws");\n' + source.replace("wait = 500;\n", "wait = 50;\n", 1) +
                   # What the ws package asks for and a browser does not: somebody who hears that a connection failed.
                   '\nprocess.on("uncaughtException", () => {});\n'
+                  # It is told what happens after its hello: a test has to wait for that.
+                  f'const greeted = setInterval(() => {{ if (!ledger) return; clearInterval(greeted); '
+                  f'require("fs").writeFileSync("{suite.folder}/greeted", ""); }}, 20);\n'
                   f'listen(async () => "{given}", (event) => console.log(event.sequence), () => {{}});\n')
     log = open(os.path.join(suite.folder, "client.log"), "wb")
     return subprocess.Popen(["node", path], env={**environment(), "NODE_PATH": modules}, stdout=log, stderr=log), log
@@ -37,7 +40,7 @@ def test_the_documented_client_misses_nothing_while_its_gateway_is_killed(module
     process, log = start_client(modules, own, "ann")
     paid = 0
     try:
-        wait_until(lambda: own.redis("EXISTS", "presence:ann"), 15, "the client")
+        wait_until(lambda: os.path.exists(os.path.join(own.folder, "greeted")), 15, "the client's hello")
         for _ in range(3):
             paid += 5
             for _ in range(5):
