@@ -20,9 +20,13 @@ from websocket_cases import CASES
 class Server:
     def __init__(self, process, address):
         self.process, self.address = process, address
+        self.idle = self.descriptors()
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def wait_idle(self):
+        wait_until(lambda: self.descriptors() <= self.idle, 10, "all connections to be closed")
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +38,9 @@ def server():
     with subprocess.Popen([program, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
                           text=True) as process:
         found = Server(process, process.stdout.readline().strip())
-        kept = found.descriptors()
         try:
             yield found
-            wait_until(lambda: found.descriptors() <= kept, 10, "the end of all connections")
+            found.wait_idle()
         finally:
             process.terminate()
             fault = process.stderr.read()
@@ -154,11 +157,12 @@ def test_a_client_that_resets_the_connection_harms_nobody(server):
         assert answers_in(other.rest()) == [("text", b"still here"), ("close", 1000)]
 
 
-def test_after_the_close_of_both_the_server_ends_first_and_keeps_nothing(server):
-    kept = server.descriptors()
+def test_after_the_close_of_both_the_server_ends_its_side_first_and_waits_for_ours(server):
+    server.wait_idle()
     with opened(server) as raw:
         raw.send([close(1000)])
         assert answers_in(raw.rest()) == [("close", 1000)]  # up to the server's end (section 7.1.1), ours is open
+        assert server.descriptors() > server.idle, "it was closed whole: what is still under way would be reset"
         raw.send([frame(TEXT, b"too late")])
         raw.socket.shutdown(socket.SHUT_WR)
-        wait_until(lambda: server.descriptors() <= kept, 10, "the server's end of the connection to be closed")
+        server.wait_idle()
