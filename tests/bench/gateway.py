@@ -14,7 +14,7 @@ import sys
 import time
 
 import gateway_big
-from gateway_parts import broadcast_row, broadcasts, joined, memory_row, one_user, say_latency
+from gateway_parts import broadcast_row, broadcasts, joined, memory_row, one_user, publish_to_client, say_latency
 from gateway_stand import (FRAME_BYTES, ONE_PROCESS, Bare, GatewayBench, Listeners, Records, close_all, enter_namespace, in_namespace,
                            private_bytes, raise_descriptors, set_up_namespace, settle)
 from stand import TESTS, row, say
@@ -72,11 +72,12 @@ def users_part(bench, connections, rate, seconds):
         after = memory_row(bench)
         for seconds_now in (2, seconds):  # the first warms up
             latency = one_user(bench, crowd, connections, rate, seconds_now)
+        alone = publish_to_client(bench, crowd, connections)
         for one in crowd:
             one.settled()
     finally:
         close_all(crowd)
-    return before, after, latency
+    return before, after, latency, alone
 
 
 def operators_part(bench, connections, rounds):
@@ -120,12 +121,12 @@ def small(options):
     try:
         bench.begin_gateways(2 * connections)
         bench.register(connections)
-        before, after, latency = users_part(bench, connections, options.rate, options.seconds)
+        before, after, latency, alone = users_part(bench, connections, options.rate, options.seconds)
         times, bursts = operators_part(bench, connections, options.rounds)
     finally:
         bench.close()
     say_broadcast(connections, times, bursts)
-    say_latency(connections, options.rate, latency)
+    say_latency(connections, options.rate, latency, alone)
     user = (after["private"] - before["private"]) / connections
     kernel = {name: (after[name] - before[name]) / connections for name in ("Slab", "buffers")}
     say_memory(idle, user, f"{kernel['Slab']:.0f} bytes of slab, {kernel['buffers']:.0f} of buffers")

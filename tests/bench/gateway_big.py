@@ -6,7 +6,7 @@ import os
 import statistics
 import time
 
-from gateway_parts import all_complete, memory_row, one_user, open_sockets, say_latency
+from gateway_parts import all_complete, memory_row, one_user, open_sockets, publish_to_client, say_latency
 from gateway_stand import FRAME_BYTES, GatewayBench, Records, close_all, gateways_for, machine
 from stand import row, say, wait_until
 
@@ -42,7 +42,7 @@ def share(empty, before, after, connections):
     those who have gone."""
     return {"gateways": (after["private"] - before["private"]) / connections, "slab": (after["Slab"] - empty["Slab"]) / connections,
             "buffers": (after["buffers"] - empty["buffers"]) / connections,
-            "all": (empty["MemAvailable"] - after["MemAvailable"]) / connections}
+            "all": (after["used"] - empty["used"]) / connections}
 
 
 def connected(bench, empty, connections, *options, **more):
@@ -71,11 +71,12 @@ def users_part(bench, empty, connections):
     try:
         for seconds in (2, SECONDS):
             latency = one_user(bench, crowd, min(PAYABLE, figures["count"]), RATE, seconds)
+        alone = publish_to_client(bench, crowd, figures["count"], 300)
         for one in crowd:
             one.settled()
     finally:
         gone(crowd)
-    return figures, latency
+    return figures, latency, alone
 
 
 def operators_part(bench, empty, connections):
@@ -110,7 +111,7 @@ def run(options):
         bench.begin_gateways(per_process, count, PRESENCE_TTL="1h", GATEWAY_RESTART_SPREAD="0s")
         bench.register(min(PAYABLE, options.connections))
         empty = memory_row(bench)
-        users, latency = users_part(bench, empty, options.connections)
+        users, latency, alone = users_part(bench, empty, options.connections)
         bench.restart_gateways()
         operators, times = operators_part(bench, empty, options.connections)
     finally:
@@ -123,4 +124,4 @@ def run(options):
     best, median = min(times), statistics.median(times)
     say(f"\nA frame of {FRAME_BYTES} bytes to all {operators['count']}, every byte compared: {', '.join(f'{t / 1e6:.2f}' for t in times)} s to "
         f"the last client: {operators['count'] * 1e6 / median:.0f} deliveries/s (best {operators['count'] * 1e6 / best:.0f}).")
-    say_latency(users["count"], RATE, latency)
+    say_latency(users["count"], RATE, latency, alone)

@@ -1,11 +1,12 @@
 """What is measured of gateways, however many they are: broadcasts, bursts, one user's event, memory."""
 import bisect
 import os
+import random
 import sqlite3
 import statistics
 import time
 
-from gateway_stand import machine
+from gateway_stand import machine, record
 from stand import ONE_SIDED, load, percentile, row, say, wait_until
 
 BURST = 500  # records in one write
@@ -59,13 +60,33 @@ def joined(bench, crowd, records, bursts=3):
 # ---- one user's event ----
 
 
-def read_arrivals(paths):
-    """(sequence, utc_us) of every event that came."""
-    for path in paths:
+class Arrivals:
+    """What single users are told, from now on until count() of it has come: who had which sequence, and when."""
+
+    def __init__(self, bench, crowd):
+        self.crowd = crowd
+        self.paths = [os.path.join(bench.folder, f"arrivals-{i}.csv") for i in range(len(crowd))]
+        for one, path in zip(crowd, self.paths):
+            one.tell(f"events {path}")
+            one.hear("writing")
+        self.before = self._frames()
+
+    def _frames(self):
+        return sum(one.report()["frames"] for one in self.crowd)
+
+    def count(self, count):
+        """[(sequence, utc_us)], in no order."""
+        wait_until(lambda: self._frames() - self.before >= count, 30, f"{count} frames at their users")
+        for one in self.crowd:
+            one.tell("end")
+            one.hear("written")
+        return [(int(sequence), int(at_us)) for path in self.paths for _client, sequence, at_us in self._lines(path)]
+
+    @staticmethod
+    def _lines(path):
         with open(path, encoding="ascii") as lines:
             for line in lines:
-                _client, sequence, at_us = line.split(",")
-                yield int(sequence), int(at_us)
+                yield line.split(",")
 
 
 class Moments:
@@ -113,21 +134,13 @@ def cpu(bench, crowd):
 
 def one_user(bench, crowd, users, rate, seconds):
     """Payments to random ones of these users, open loop; every event must arrive once, at its user. Times in us by hop."""
-    paths = [os.path.join(bench.folder, f"arrivals-{i}.csv") for i in range(len(crowd))]
-    for one, path in zip(crowd, paths):
-        one.tell(f"events {path}")
-        one.hear("writing")
+    arrivals = Arrivals(bench, crowd)
     first, before = head(bench), cpu(bench, crowd)
-    frames = sum(one.report()["frames"] for one in crowd)
     result = load(bench, ONE_SIDED, "--users", users, "--connections", 32, "--rate", rate, "--seconds", seconds)
     assert set(result["statuses"]) == {"201"}, result
     spent = {name: (now - before[name]) / seconds for name, now in cpu(bench, crowd).items()}
     events = head(bench) - first
-    wait_until(lambda: sum(one.report()["frames"] for one in crowd) - frames >= events, 30, "every event at its user")
-    for one in crowd:
-        one.tell("end")
-        one.hear("written")
-    arrived = list(read_arrivals(paths))
+    arrived = arrivals.count(events)
     assert sorted(s for s, _ in arrived) == list(range(first + 1, first + events + 1)), "an event came twice, or not at all"
     # The publication is noted after the bell.
     wait_until(lambda: Moments(bench.database).batches["publications"][0][-1] >= first + events, 10, "the publications noted")
@@ -141,12 +154,28 @@ def one_user(bench, crowd, users, rate, seconds):
     return {"hops": hops, "post": result["latency_us"], "rate": result["requests_per_s"], "cpu": spent}
 
 
-def say_latency(connections, rate, latency):
+def publish_to_client(bench, crowd, users, count=1000, pause_s=0.002):
+    """Delivery statuses of single users, published here one at a time: times in us through Redis and gateway alone."""
+    arrivals, published = Arrivals(bench, crowd), {}
+    for number in range(1, count + 1):
+        body, _ = record(number, f"u{random.randrange(users)}")
+        published[number] = time.time_ns() // 1000
+        bench.publish([body])
+        time.sleep(pause_s)
+    return [at - published[sequence] for sequence, at in arrivals.count(count)]
+
+
+def say_times(name, took):
+    row(name, *(f"{percentile(took, share) / 1000:.2f} ms" for share in (0.5, 0.9, 0.99, 1)))
+
+
+def say_latency(connections, rate, latency, alone):
     say(f"\n### One event to one user among {connections}, {rate} events/s\n")
     row("from … to", "p50", "p90", "p99", "max")
     row(*["---"] * 5)
     for name, took in latency["hops"].items():
-        row(name, *(f"{percentile(took, share) / 1000:.2f} ms" for share in (0.5, 0.9, 0.99, 1)))
+        say_times(name, took)
+    say_times("published to client, nothing else going on", alone)
     post = latency["post"]
     row("the POST itself", f"{post['p50'] / 1000:.2f} ms", f"{post['p90'] / 1000:.2f} ms", f"{post['p99'] / 1000:.2f} ms",
         f"{post['max'] / 1000:.2f} ms")

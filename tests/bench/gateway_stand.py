@@ -166,14 +166,14 @@ DELIVERY = '{"type":"delivery","delivery":%s}'
 FRAME_BYTES = 250
 
 
-def record(number, frame_bytes=FRAME_BYTES):
+def record(number, user="bob", frame_bytes=FRAME_BYTES):
     """An attempt record, and the frame that it makes: frame_bytes long with its header of 4 bytes."""
-    text = ('{"event_id":"evt_01KF8E0AW000000012T9V6Q3NX","sequence":"%016d","user_id":"bob","channel":"push","attempt":1,'
+    text = ('{"event_id":"evt_01KF8E0AW000000012T9V6Q3NX","sequence":"%016d","user_id":"%s","channel":"push","attempt":1,'
             '"status":"delivered","provider":"fcm","started_us":%d,"took_us":1,"worker":"%s"}')
-    bare = text % (number, 1768728600000000 + number, "")
+    bare = text % (number, user, 1768728600000000 + number, "")
     worker = "w" * (frame_bytes - 4 - len(DELIVERY % bare))
     assert worker, "the frame is too short for a record"
-    body = text % (number, 1768728600000000 + number, worker)
+    body = text % (number, user, 1768728600000000 + number, worker)
     payload = (DELIVERY % body).encode()
     return body.encode(), b"\x81\x7e" + struct.pack("!H", len(payload)) + payload
 
@@ -211,13 +211,15 @@ def private_bytes(pid):
 
 
 def machine():
-    """Bytes, of the whole machine: available, and the kernel's own."""
+    """Bytes, of the whole machine: available, the kernel's own, and (only as a difference) used by all."""
     found = {}
     with open("/proc/meminfo", encoding="ascii") as info:
         for line in info:
             name, value = line.split(":")
-            if name in ("MemAvailable", "Slab"):
+            if name in ("MemAvailable", "MemFree", "Buffers", "Cached", "Slab"):
                 found[name] = int(value.split()[0]) * 1024
+    # What is available counts slabs of open sockets as if they could be had back.
+    found["used"] = -sum(found.pop(name) for name in ("MemFree", "Buffers", "Cached"))
     with open("/proc/net/sockstat", encoding="ascii") as stat:
         words = next(line for line in stat if line.startswith("TCP:")).split()
     found["buffers"] = int(words[words.index("mem") + 1]) * os.sysconf("SC_PAGE_SIZE")
