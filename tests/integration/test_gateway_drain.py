@@ -1,5 +1,7 @@
 """A gateway that stops: everybody is told, nobody comes back at the same moment, nothing is missed, and it ends."""
+import os
 import signal
+import socket
 import threading
 import time
 
@@ -156,3 +158,39 @@ def test_the_next_one_may_listen_there_while_the_old_one_lets_its_clients_go(liv
     assert old.end() == 0
     live.ended.append(old)
     live.stop("next")
+
+
+def ask_over(path):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(20)
+        connection.connect(path)
+        connection.sendall(f"GET {PATH}?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        return connection.recv(100)
+
+
+def test_a_socket_file_is_the_next_ones_when_the_old_one_has_ended(suite):
+    path = os.path.join(suite.folder, "live.sock")
+    suite.start("gateway", as_name="old", GATEWAY_LISTEN=f"unix:{path}")
+    with socket.socket(socket.AF_UNIX) as held:  # keeps the old one until this end is closed
+        held.connect(path)
+        held.sendall(WEBSOCKET_REQUEST)
+        assert held.recv(100).startswith(b"HTTP/1.1 101")
+        suite.processes["old"].tell(signal.SIGTERM)
+        wait_until(lambda: not answers(path), what="that it takes no more")
+        suite.start("gateway", as_name="next", GATEWAY_LISTEN=f"unix:{path}")
+        assert suite.processes["old"].alive()
+    suite.stop("old")
+    assert ask_over(path).startswith(b"HTTP/1.1 200")
+    suite.stop("next")
+    assert not os.path.exists(path)
+
+
+def answers(path):
+    try:
+        return bool(ask_over(path))
+    except OSError:
+        return False
+
+
+WEBSOCKET_REQUEST = (b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
