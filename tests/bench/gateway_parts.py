@@ -6,7 +6,7 @@ import sqlite3
 import statistics
 import time
 
-from gateway_stand import machine, record
+from gateway_stand import FRAME_BYTES, machine, record
 from stand import ONE_SIDED, load, percentile, row, say, wait_until
 
 BURST = 500  # records in one write
@@ -158,7 +158,7 @@ def publish_to_client(bench, crowd, users, count=1000, pause_s=0.002):
     """Delivery statuses of single users, published here one at a time: times in us through Redis and gateway alone."""
     arrivals, published = Arrivals(bench, crowd), {}
     for number in range(1, count + 1):
-        body, _ = record(number, f"u{random.randrange(users)}")
+        body, _ = record(number, f"u{random.randrange(users)}", FRAME_BYTES + 50)
         published[number] = time.time_ns() // 1000
         bench.publish([body])
         time.sleep(pause_s)
