@@ -78,6 +78,7 @@ struct engine_settings {
 	size_t queue_max_bytes;     /* of one connection: then it is too slow */
 	int send_buffer_bytes;      /* SO_SNDBUF of a connection; 0: 24 KiB */
 	int handshake_s;            /* until a connection must have said what it is */
+	int ping_s;                 /* of a WebSocket's silence; 0: none is pinged */
 	int messages_max;           /* of one connection in a second; 0: no limit */
 	size_t head_max_bytes;      /* of a request's head */
 	const struct route *routes; /* ended by path NULL */

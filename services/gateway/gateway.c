@@ -142,6 +142,7 @@ static int start_engine(struct gateway *g, struct err *e)
 		.max_of_address = (int)s->max_of_address,
 		.queue_max_bytes = (size_t)s->queue_max_bytes,
 		.handshake_s = (int)(s->handshake_ms / 1000),
+		.ping_s = (int)(s->ping_ms / 1000),
 		.messages_max = (int)s->messages_max,
 		.head_max_bytes = HTTP_HEAD_MAX_DEFAULT,
 		.routes = routes,

@@ -297,8 +297,7 @@ static void gone(struct thread *t, int fd)
 
 const struct websocket_protocol plain_protocol = {
 	.message_max_bytes = LIVE_INPUT_MAX,
-	.ping_s = 25,
-	.silence_max_s = 60,
+	.pings = true,
 	.accept = accept_socket,
 	.opened = opened,
 	.message = message,

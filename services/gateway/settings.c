@@ -42,6 +42,8 @@ const struct setting gateway_setting_rows[] = {
 	{"GATEWAY_ORIGINS", SETTING_TEXT, AT(origins), "", 0, 2048, NULL,
 	 "Origins of pages that may connect, separated by commas; *: any. Who sends none (no browser) "
 	 "always may."},
+	{"GATEWAY_PING", SETTING_DURATION, AT(ping_ms), "25s", 1000, 3600000, NULL,
+	 "Silence after which a plain WebSocket is pinged; after twice that and 5 s it is given up."},
 	{"GATEWAY_QUERY_TOKEN", SETTING_BOOL, AT(query_token), "off", 0, 0, NULL,
 	 "Whether a plain WebSocket may bring its token in the URL (/ws?token=...); URLs end up in logs."},
 	{"GATEWAY_PAGES", SETTING_TEXT, AT(pages), "", 0, 1024, NULL,

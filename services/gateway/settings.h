@@ -9,7 +9,7 @@ struct gateway_settings {
 	const char *listen;
 	int64_t threads, max_connections, max_of_address, max_of_user;
 	int64_t queue_max_bytes, handshake_ms, auth_timeout_ms;
-	int64_t restart_spread_ms, resume_max, presence_ttl_ms, messages_max;
+	int64_t restart_spread_ms, resume_max, presence_ttl_ms, messages_max, ping_ms;
 	bool query_token;
 	const char *pages;
 	bool metrics;

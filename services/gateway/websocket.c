@@ -10,6 +10,7 @@
 #include "gateway/route.h"
 #include "io/digest.h"
 
+#define ANSWER_S   5
 #define FLAG_ASKED 1 /* a ping of ours is under way */
 
 /* What is unfinished: a frame, a message of several slices. */
@@ -228,14 +229,14 @@ static void second(struct thread *t, int fd)
 {
 	struct connection *c = connection_of(t, fd);
 	const struct websocket_protocol *protocol = protocol_of(t, fd);
+	int ping_s = protocol->pings ? engine_get_settings(thread_engine(t))->ping_s : 0;
 	unsigned char ping[WS_CONTROL_FRAME_MAX];
 
-	if (protocol->ping_s > 0 && c->silent_s >= protocol->silence_max_s) {
+	if (ping_s > 0 && c->silent_s >= 2 * ping_s + ANSWER_S) {
 		connection_cut(t, fd);
 		return;
 	}
-	if (protocol->ping_s > 0 && c->silent_s >= protocol->ping_s &&
-	    !(c->flags & FLAG_ASKED)) {
+	if (ping_s > 0 && c->silent_s >= ping_s && !(c->flags & FLAG_ASKED)) {
 		c->flags |= FLAG_ASKED;
 		if (!connection_send_bytes(t, fd, ping,
 					   ws_put_control(ping, WS_PING, "", 0)))

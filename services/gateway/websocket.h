@@ -13,8 +13,8 @@
 
 struct websocket_protocol {
 	size_t message_max_bytes; /* 0: what the route's Engine.IO takes */
-	int ping_s;               /* silence after which we ask; 0: never */
-	int silence_max_s;        /* and after which nobody is there */
+	bool pings; /* who is silent for the engine's ping_s is asked; who still is after
+		       two of these and 5 s is gone */
 	/* The upgrade is a good one; may it be? 0, or an HTTP status to refuse it with.
 	 * Fills *subprotocol (a text that lasts, "" for none). May set the connection's
 	 * user. */

@@ -121,7 +121,7 @@ class Socket(WebSocket):
     def raw(self):
         """The next packet, whatever it is."""
         while True:
-            opcode, payload = self._frame()
+            opcode, payload = self.frame()
             if opcode == TEXT:
                 return payload.decode()
             if opcode == BINARY:

@@ -25,7 +25,7 @@ def shared():
     with realtime.running(GATEWAY_HANDSHAKE_TIMEOUT="1s", GATEWAY_AUTH_TIMEOUT="30s") as suite:
         suite.start("gateway", GATEWAY_QUEUE_MAX=QUEUE_MAX, GATEWAY_MAX_OF_USER=OF_USER, GATEWAY_THREADS=1)
         suite.start("gateway", as_name="of_address", GATEWAY_MAX_OF_ADDRESS=OF_ADDRESS, GATEWAY_LISTEN="127.0.0.1:0")
-        suite.start("gateway", as_name="in_all", GATEWAY_MAX_CONNECTIONS=IN_ALL)
+        suite.start("gateway", as_name="in_all", GATEWAY_MAX_CONNECTIONS=IN_ALL, GATEWAY_PING="1s")
         suite.start("gateway", as_name="calm", GATEWAY_MESSAGES_MAX=MESSAGES, GATEWAY_QUERY_TOKEN="on")
         yield suite
 
@@ -395,3 +395,20 @@ def test_a_socketio_client_that_does_not_read_is_cut_and_recovers_all_it_missed(
     assert back.settle() == []
     back.close()
     good.close()
+
+
+def test_who_is_silent_is_asked_and_who_does_not_answer_is_given_up(suite):
+    address = suite.addresses["in_all"]["ws"]
+    with WebSocket(address, protocols=["paybell.v1", f"token.{token_of(suite, new_user(suite))}"]) as deaf, \
+            WebSocket(address, protocols=["paybell.v1", f"token.{token_of(suite, new_user(suite))}"]) as there:
+        assert deaf.receive()["type"] == there.receive()["type"] == "hello"
+        answering = threading.Thread(target=lambda: there.receive_type("pong"))  # answers pings meanwhile
+        answering.start()
+        opcodes = []
+        with pytest.raises((Closed, ConnectionResetError)):
+            while True:
+                opcodes.append(deaf.frame()[0])
+        assert opcodes == [9], "one ping, and then nothing"
+        there.send({"type": "ping"})
+        answering.join(10)
+        assert not answering.is_alive()

@@ -74,7 +74,8 @@ class WebSocket:
         taken, self.pending = self.pending[:count], self.pending[count:]
         return taken
 
-    def _frame(self):
+    def frame(self):
+        """The next frame: its opcode and payload."""
         first, length = self._take(2)
         if length == 126:
             length = struct.unpack("!H", self._take(2))[0]
@@ -92,7 +93,7 @@ class WebSocket:
     def receive(self):
         """The next text frame, parsed; pings are answered."""
         while True:
-            opcode, payload = self._frame()
+            opcode, payload = self.frame()
             if opcode == TEXT:
                 return json.loads(payload)
             if opcode == PING:
