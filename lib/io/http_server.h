@@ -37,8 +37,8 @@ typedef void http_fault_fn(void *arg, struct http_request *r, int status);
 
 struct http_server_settings {
 	const char *listen;  /* NULL: nothing but http_server_adopt(); or "host:port"
-				([v6]:port; port 0 picks one) or "unix:/path"  (mode 0660; a
-				stale socket is removed) */
+				([v6]:port; port 0 picks one) or "unix:/path"  (mode 0660;
+				a  stale socket is removed) */
 	struct loop *loop;   /* NULL: own threads */
 	int threads;         /* without loop: 1 to 16 */
 	int max_connections; /* more are closed on accept, or not adopted */
