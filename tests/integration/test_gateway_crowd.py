@@ -12,6 +12,7 @@ from gateway_parts import all_complete, bare_broadcast, one_broadcast, one_user 
 from gateway_stand import Bare, GatewayBench, Listeners, Records, close_all, record  # noqa: E402
 
 CLIENTS = 200
+PATIENCE_S = 15
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def operators(gateways):
 def test_a_broadcast_reaches_every_operator_byte_for_byte(gateways, operators):
     records = Records(gateways.folder)
     for _ in range(3):
-        one_broadcast(gateways, operators, records)
+        one_broadcast(gateways, operators, records, timeout=PATIENCE_S)
     for one in operators:
         assert one.settled()["bytes"] == 3 * 250 * one.count
 
@@ -48,7 +49,7 @@ def test_a_broadcast_reaches_every_operator_byte_for_byte(gateways, operators):
 def test_a_burst_reaches_every_operator_whole_and_in_order(gateways, operators):
     records = Records(gateways.folder)
     for count in (1, 70, 600):
-        one_broadcast(gateways, operators, records, count)
+        one_broadcast(gateways, operators, records, count, PATIENCE_S)
     for one in operators:
         assert one.settled()["bytes"] == 671 * 250 * one.count
 
