@@ -8,6 +8,7 @@ here. Prints Markdown, which docs/benchmarks.md keeps.
 """
 import argparse
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -140,6 +141,7 @@ def main():
     parser.add_argument("--rate", type=int, default=1000, help="events a second to single users")
     parser.add_argument("--seconds", type=int, default=10, help="of them")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended then, too
     if not in_namespace():
         enter_namespace()
         assert options.connections <= ONE_PROCESS, "so many need a network namespace of their own, and unshare --net fails here"
