@@ -57,7 +57,7 @@ def socketio_page(gateway, options=""):
     for line in client.split("\n"):
         (asked if line.startswith("await ") else at_once).append(line)
     seen, renewed = [re.match(r"await (.*?);", line)[1] for line in asked]
-    program = ["const status = showDelivery;", *at_once, "window.socket = socket;",
+    program = ["const mark = showDelivery;", *at_once, "window.socket = socket;",
                'socket.on("connect", () => add("connects", socket.recovered));',
                'socket.on("hello", ({ unread }) => add("hellos", unread ?? ""));',
                'socket.on("connect_error", (error) => add("errors", JSON.stringify([error.message, error.data ?? null])));',
