@@ -52,9 +52,17 @@ class Memory:
 
     def __init__(self, pid):
         self.pid, self.peak, self.stopping = pid, 0.0, False
-        self.before = self.peak = self.now()
+        self.before = self.after = self.peak = self.now()
         self.thread = threading.Thread(target=self._watch)
+
+    def __enter__(self):
         self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping = True
+        self.thread.join()
+        self.after = self.now()
 
     def now(self):
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as statm:
@@ -64,11 +72,6 @@ class Memory:
         while not self.stopping:
             self.peak = max(self.peak, self.now())
             time.sleep(0.02)
-
-    def stop(self):
-        self.stopping = True
-        self.thread.join()
-        self.after = self.now()
 
 
 def play(bench, attack, seconds, gateway="gateway"):
@@ -171,17 +174,16 @@ def one_attack(bench, attack, rounds):
     try:
         wait_until(lambda: crowd.has_said("connected"), 30, "the good clients")
         time.sleep(BEGINS_S)
-        memory = Memory(bench.processes["gateway"].pid)
-        for _ in range(rounds):
-            calm.append((utc_us(), utc_us() + CALM_S * 10 ** 6))
-            time.sleep(CALM_S)
-            cpu_s = bench.cpu_s("gateway")
-            process = play(bench, attack, ATTACK_S)
-            beside.append((utc_us() + int(BEGINS_S * 1e6), utc_us() + ATTACK_S * 10 ** 6))
-            result.results.append(ended(process))
-            result.cpu.append((bench.cpu_s("gateway") - cpu_s) / ATTACK_S)
-            time.sleep(1)
-        memory.stop()
+        with Memory(bench.processes["gateway"].pid) as memory:
+            for _ in range(rounds):
+                calm.append((utc_us(), utc_us() + CALM_S * 10 ** 6))
+                time.sleep(CALM_S)
+                cpu_s = bench.cpu_s("gateway")
+                process = play(bench, attack, ATTACK_S)
+                beside.append((utc_us() + int(BEGINS_S * 1e6), utc_us() + ATTACK_S * 10 ** 6))
+                result.results.append(ended(process))
+                result.cpu.append((bench.cpu_s("gateway") - cpu_s) / ATTACK_S)
+                time.sleep(1)
         payments.terminate()
         payments.wait(30)
         settled(crowd)
