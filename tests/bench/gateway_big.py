@@ -112,16 +112,17 @@ def run(options):
         bench.register(min(PAYABLE, options.connections))
         empty = memory_row(bench)
         users, latency, alone = users_part(bench, empty, options.connections)
+        say_latency(users["count"], RATE, latency, alone)
+        say()
+        row("tokens", "connections", "all connected after", "rate", "user memory of the gateways, bytes each", "slab of the kernel, both ends",
+            "buffers", "all memory, clients included", "memory left")
+        row(*["---"] * 9)
+        say_connections("users'", users)
         bench.restart_gateways()
         operators, times = operators_part(bench, empty, options.connections)
     finally:
         bench.close()
-    row("tokens", "connections", "all connected after", "rate", "user memory of the gateways, bytes each", "slab of the kernel, both ends",
-        "buffers", "all memory, clients included", "memory left")
-    row(*["---"] * 9)
-    say_connections("users'", users)
     say_connections("operators'", operators)
     best, median = min(times), statistics.median(times)
     say(f"\nA frame of {FRAME_BYTES} bytes to all {operators['count']}, every byte compared: {', '.join(f'{t / 1e6:.2f}' for t in times)} s to "
         f"the last client: {operators['count'] * 1e6 / median:.0f} deliveries/s (best {operators['count'] * 1e6 / best:.0f}).")
-    say_latency(users["count"], RATE, latency, alone)

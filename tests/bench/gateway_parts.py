@@ -95,7 +95,7 @@ class Moments:
     def __init__(self, path):
         database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
         self.accepted = dict(database.execute("SELECT first_event, created_us FROM transactions"))
-        self.batches = {table: list(zip(*database.execute(f"SELECT last_event, {column} FROM {table} ORDER BY last_event")))
+        self.batches = {table: list(zip(*database.execute(f"SELECT last_event, {column} FROM {table} ORDER BY last_event"))) or [(0,), (0,)]
                         for table, column in (("batches", "committed_us"), ("publications", "published_us"))}
         database.close()
 
@@ -143,7 +143,7 @@ def one_user(bench, crowd, users, rate, seconds):
     arrived = arrivals.count(events)
     assert sorted(s for s, _ in arrived) == list(range(first + 1, first + events + 1)), "an event came twice, or not at all"
     # The publication is noted after the bell.
-    wait_until(lambda: Moments(bench.database).batches["publications"][0][-1] >= first + events, 10, "the publications noted")
+    wait_until(lambda: Moments(bench.database).batches["publications"][0][-1] >= first + events, 30, "the publications noted")
     moments = Moments(bench.database)
     hops = {
         "accepted to committed": [moments.committed(s) - moments.accepted[s] for s, _ in arrived],
