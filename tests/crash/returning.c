@@ -156,11 +156,11 @@ static void begin_drop(struct run *r, struct client *c)
 
 static void on_due(struct run *r, struct client *c)
 {
-	if (c->phase == AWAY || c->phase == STAYS)
-		come(r, c);
-	else if (c->phase == HERE)
+	bool armed = c->phase == ARMED || c->phase == ARMED_MID;
+
+	if (c->phase == HERE)
 		begin_drop(r, c);
-	else if (crowd_is_open(r->crowd, number_of(r, c)))
+	else if (armed && crowd_is_open(r->crowd, number_of(r, c)))
 		drop(r, c, false);
 	else
 		come(r, c);
