@@ -26,7 +26,8 @@ enum {
 	READS_MAX = 4,    /* of one connection in one iteration: the others live too */
 	ACCEPTS_MAX = 64, /* the same for new ones */
 	LINGER_S = 5,
-	ENDING_MAX_S = 60, /* for what is queued, however slowly it is taken */
+	DROPPED_MAX = 4 << 20, /* bytes that come meanwhile */
+	ENDING_MAX_S = 60,     /* for what is queued, however slowly it is taken */
 };
 
 struct connection *connection_of(struct thread *t, int fd)
@@ -250,6 +251,7 @@ void connection_end(struct thread *t, int fd)
 	leave(t, fd);
 	c->state = CONNECTION_ENDING;
 	c->silent_s = c->heard = 0;
+	c->dropped = 0;
 	if (!c->pending || pending_bytes(c->pending) == 0)
 		connection_linger(t, fd);
 }
@@ -349,6 +351,19 @@ static bool hand_over(struct thread *t, int fd, size_t len)
 	return true;
 }
 
+/* Of one that ends: what was under way when it began to end is read, so that our last
+ * words are not lost in a reset; not what somebody sends for ever. */
+static int drop_input(struct thread *t, int fd, size_t len)
+{
+	struct connection *c = connection_of(t, fd);
+
+	c->dropped += len;
+	if (c->dropped <= DROPPED_MAX)
+		return 1;
+	connection_cut(t, fd);
+	return 0;
+}
+
 /* 1: go on; 0: nothing more yet, or it is gone. */
 static int read_once(struct thread *t, int fd)
 {
@@ -374,7 +389,7 @@ static int read_once(struct thread *t, int fd)
 		return 0;
 	}
 	if (c->state != CONNECTION_OPEN)
-		return 1;
+		return drop_input(t, fd, (size_t)n);
 	if (c->layer != LAYER_HEAD)
 		c->silent_s = 0;
 	return hand_over(t, fd, kept + (size_t)n);

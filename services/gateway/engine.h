@@ -36,8 +36,11 @@ enum connection_state {
 };
 
 struct connection {
-	void *user;              /* the protocol's; NULL: it keeps nothing for this one */
-	void *part;              /* the layer's unfinished business, or NULL */
+	void *user; /* the protocol's; NULL: it keeps nothing for this one */
+	union {
+		void *part;     /* the layer's unfinished business, or NULL */
+		size_t dropped; /* of one that ends: bytes that came meanwhile */
+	};
 	struct pending *pending; /* bytes that wait, in either direction, or NULL */
 	uint32_t generation;     /* of the descriptor: counts who had it */
 	uint16_t silent_s;       /* since the last byte came */

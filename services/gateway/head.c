@@ -98,6 +98,10 @@ int head_peek(struct thread *t, int fd)
 	}
 	route = find_route(s->routes, path, path_len);
 	if (route < 0 && s->give_away) {
+		/* Whole, so that the time of a handshake holds for it as for all. */
+		if (!memmem(t->buffer, (size_t)n, "\r\n\r\n", 4) &&
+		    (size_t)n < s->head_max_bytes)
+			return 0;
 		connection_release(t, fd);
 		s->give_away(s->arg, fd);
 		return -1;

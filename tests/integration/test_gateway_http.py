@@ -279,7 +279,7 @@ def test_a_crowd_is_closed_at_its_limit_and_costs_the_sockets_nothing(served, at
         client.receive_type("hello")
         crowd = [dial(at) for _ in range(MOST + 100)]
         for one in crowd:
-            one.sendall(b"GET /crowd HTTP/1.1\r\n")
+            one.sendall(b"POST /crowd HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
         wait_until(lambda: "paybell_gateway_http_refused_total 100\n" in metrics(served), 10, "the refusal of what is too many")
         assert served.pay(None, "crowded", "1.00").status == 201
         started = time.monotonic()
@@ -288,6 +288,16 @@ def test_a_crowd_is_closed_at_its_limit_and_costs_the_sockets_nothing(served, at
         for one in crowd:
             one.close()
         wait_until(lambda: answers(at), 10, "room for a request")
+
+
+def test_a_crowd_of_half_requests_keeps_nobody_from_an_answer(served, at):
+    crowd = [dial(at) for _ in range(MOST + 100)]
+    for one in crowd:
+        one.sendall(b"GET /crowd HTTP/1.1\r\n")
+    for _ in range(5):
+        assert answers(at)
+    for one in crowd:
+        one.close()
 
 
 def metrics(served):
