@@ -277,6 +277,7 @@ def test_a_crowd_is_closed_at_its_limit_and_costs_the_sockets_nothing(served, at
     given = token(served.settings["JWT_SECRET"], "crowded")
     with WebSocket(at, protocols=["paybell.v1", f"token.{given}"]) as client:
         client.receive_type("hello")
+        held = descriptors(served.processes["gateway"])
         crowd = [dial(at) for _ in range(MOST + 100)]
         for one in crowd:
             one.sendall(b"POST /crowd HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
@@ -287,7 +288,8 @@ def test_a_crowd_is_closed_at_its_limit_and_costs_the_sockets_nothing(served, at
         assert time.monotonic() - started < 2
         for one in crowd:
             one.close()
-        wait_until(lambda: answers(at), 10, "room for a request")
+        wait_until(lambda: descriptors(served.processes["gateway"]) <= held, 10, "the end of the crowd")
+        assert answers(at)
 
 
 def test_a_crowd_of_half_requests_keeps_nobody_from_an_answer(served, at):
@@ -298,6 +300,10 @@ def test_a_crowd_of_half_requests_keeps_nobody_from_an_answer(served, at):
         assert answers(at)
     for one in crowd:
         one.close()
+
+
+def descriptors(process):
+    return len(os.listdir(f"/proc/{process.pid}/fd"))
 
 
 def metrics(served):
