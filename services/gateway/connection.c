@@ -26,8 +26,8 @@ enum {
 	READS_MAX = 4,    /* of one connection in one iteration: the others live too */
 	ACCEPTS_MAX = 64, /* the same for new ones */
 	LINGER_S = 5,
-	DROPPED_MAX = 4 << 20, /* bytes that come meanwhile */
-	ENDING_MAX_S = 60,     /* for what is queued, however slowly it is taken */
+	DROPPED_MAX = 64 << 10, /* bytes of one that ends, in a second */
+	ENDING_MAX_S = 60,      /* for what is queued, however slowly it is taken */
 };
 
 struct connection *connection_of(struct thread *t, int fd)
@@ -351,19 +351,6 @@ static bool hand_over(struct thread *t, int fd, size_t len)
 	return true;
 }
 
-/* Of one that ends: what was under way when it began to end is read, so that our last
- * words are not lost in a reset; not what somebody sends for ever. */
-static int drop_input(struct thread *t, int fd, size_t len)
-{
-	struct connection *c = connection_of(t, fd);
-
-	c->dropped += len;
-	if (c->dropped <= DROPPED_MAX)
-		return 1;
-	connection_cut(t, fd);
-	return 0;
-}
-
 /* 1: go on; 0: nothing more yet, or it is gone. */
 static int read_once(struct thread *t, int fd)
 {
@@ -389,7 +376,7 @@ static int read_once(struct thread *t, int fd)
 		return 0;
 	}
 	if (c->state != CONNECTION_OPEN)
-		return drop_input(t, fd, (size_t)n);
+		return (c->dropped += (size_t)n) <= DROPPED_MAX;
 	if (c->layer != LAYER_HEAD)
 		c->silent_s = 0;
 	return hand_over(t, fd, kept + (size_t)n);
@@ -397,13 +384,17 @@ static int read_once(struct thread *t, int fd)
 
 void connection_readable(struct thread *t, int fd)
 {
-	uint32_t generation = connection_of(t, fd)->generation;
+	const struct connection *c = connection_of(t, fd);
+	uint32_t generation = c->generation;
 
+	/* Who goes on sending behind our goodbye has to wait. */
+	if (c->state != CONNECTION_OPEN && c->dropped > DROPPED_MAX)
+		return;
 	for (int i = 0; i < READS_MAX; i++) {
 		if (!read_once(t, fd))
 			return;
 	}
-	if (connection_of(t, fd)->generation == generation)
+	if (c->generation == generation)
 		thread_read_again(t, fd);
 }
 
@@ -416,8 +407,12 @@ void connection_second(struct thread *t, int fd)
 	if (c->silent_s < UINT16_MAX)
 		c->silent_s++;
 	if (c->state != CONNECTION_OPEN) {
-		if (c->silent_s > LINGER_S || ++c->heard > ENDING_MAX_S)
+		if (c->silent_s > LINGER_S || ++c->heard > ENDING_MAX_S) {
 			connection_cut(t, fd);
+			return;
+		}
+		c->dropped = 0;
+		connection_readable(t, fd);
 		return;
 	}
 	c->heard = 0;

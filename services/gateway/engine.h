@@ -39,7 +39,7 @@ struct connection {
 	void *user; /* the protocol's; NULL: it keeps nothing for this one */
 	union {
 		void *part;     /* the layer's unfinished business, or NULL */
-		size_t dropped; /* of one that ends: bytes that came meanwhile */
+		size_t dropped; /* of one that ends: bytes that came in this second */
 	};
 	struct pending *pending; /* bytes that wait, in either direction, or NULL */
 	uint32_t generation;     /* of the descriptor: counts who had it */
