@@ -1,9 +1,13 @@
 #include "io/http_adopted.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+
+#define LOOK_US US_PER_S
 
 void http_adopted_init(struct http_adopted *a, int most, int64_t life_us)
 {
@@ -56,6 +60,8 @@ struct http_adoptee *http_adopted_take(struct http_adopted *a)
 
 void http_adopted_begin(struct http_adopted *a, struct http_adoptee *one, int64_t now_us)
 {
+	if (list_empty(&a->living))
+		a->look_at_us = now_us + LOOK_US;
 	one->until_us = now_us + a->life_us;
 	list_append(&a->living, &one->link);
 }
@@ -75,7 +81,24 @@ static struct http_adoptee *oldest(const struct http_adopted *a)
 		       : container_of(a->living.next, struct http_adoptee, link);
 }
 
-void http_adopted_expire(struct http_adopted *a, int64_t now_us)
+/* libmicrohttpd 0.9.75 is told by an edge, and takes a read that came short for the last
+ * of it: when the end came before that read, the edge was for both, and the connection
+ * would stay until it had been idle for long enough. Shutting the half that the other end
+ * has shut already changes nothing, and is an edge. */
+static void nudge(struct http_adopted *a)
+{
+	for (struct list *n = a->living.next; n != &a->living; n = n->next) {
+		struct http_adoptee *one = container_of(n, struct http_adoptee, link);
+		struct pollfd end = {.fd = one->fd, .events = POLLRDHUP};
+
+		if (one->nudged || poll(&end, 1, 0) <= 0)
+			continue;
+		one->nudged = true;
+		shutdown(one->fd, SHUT_RD);
+	}
+}
+
+void http_adopted_look(struct http_adopted *a, int64_t now_us)
 {
 	struct http_adoptee *one;
 
@@ -83,13 +106,19 @@ void http_adopted_expire(struct http_adopted *a, int64_t now_us)
 		list_remove(&one->link);
 		shutdown(one->fd, SHUT_RDWR);
 	}
+	if (now_us < a->look_at_us)
+		return;
+	a->look_at_us = now_us + LOOK_US;
+	nudge(a);
 }
 
 int64_t http_adopted_wait_us(const struct http_adopted *a, int64_t now_us)
 {
 	const struct http_adoptee *one = oldest(a);
+	int64_t at_us;
 
 	if (one == NULL)
 		return -1;
-	return one->until_us > now_us ? one->until_us - now_us : 0;
+	at_us = one->until_us < a->look_at_us ? one->until_us : a->look_at_us;
+	return at_us > now_us ? at_us - now_us : 0;
 }

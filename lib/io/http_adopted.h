@@ -17,12 +17,14 @@ struct http_adoptee {
 	struct list link;          /* in `living` */
 	int fd;
 	int64_t until_us; /* monotonic */
+	bool nudged;      /* told that the other end has sent its last */
 };
 
 struct http_adopted {
 	int most;
 	int64_t life_us;
-	atomic_int count; /* in the mailbox and living */
+	int64_t look_at_us; /* when to look for those that have left; monotonic */
+	atomic_int count;   /* in the mailbox and living */
 	_Atomic(struct http_adoptee *) mailbox;
 	struct list living; /* the oldest first */
 };
@@ -44,9 +46,9 @@ void http_adopted_begin(struct http_adopted *a, struct http_adoptee *one, int64_
 void http_adopted_drop(struct http_adopted *a, struct http_adoptee *one);
 
 /* Shuts the sockets of those whose time is over: whoever reads or writes them finds their
- * end. */
-void http_adopted_expire(struct http_adopted *a, int64_t now_us);
-/* Until the next one's time is over; -1: nobody's. */
+ * end. Once a second it also makes the end of those readable again that have left. */
+void http_adopted_look(struct http_adopted *a, int64_t now_us);
+/* Until the next look is due; -1: there is nobody to look after. */
 int64_t http_adopted_wait_us(const struct http_adopted *a, int64_t now_us);
 
 #endif

@@ -264,7 +264,7 @@ static void take_adopted(struct http_thread *t)
 
 	while ((one = http_adopted_take(&t->adopted)) != NULL)
 		take_in(t, one);
-	http_adopted_expire(&t->adopted, clock_mono_us());
+	http_adopted_look(&t->adopted, clock_mono_us());
 }
 
 static void take_mail(struct http_thread *t)

@@ -334,6 +334,47 @@ START_TEST(more_than_the_maximum_are_not_taken_until_one_has_gone)
 }
 END_TEST
 
+/* Data and end come to the server together: it must not take the first for all. */
+START_TEST(who_sends_half_a_request_and_leaves_is_gone_in_two_seconds)
+{
+	int before = descriptors(), fds[2];
+	int64_t start_us = clock_mono_us();
+
+	for (int tcp = 0; tcp < 2; tcp++) {
+		for (int i = 0; i < MOST / 2; i++) {
+			if (tcp)
+				make_tcp_pair(fds);
+			else
+				make_pair(fds);
+			send_text(fds[0], "POST / HTTP/1.1\r\nHost: x\r\n"
+					  "Content-Length: 9\r\n\r\nhalf");
+			close(fds[0]);
+			ck_assert(http_server_adopt(server, fds[1]));
+		}
+	}
+	while (descriptors() != before)
+		usleep(5000);
+	ck_assert_int_lt(clock_mono_us() - start_us, 5 * US_PER_S);
+	ck_assert_int_eq(atomic_load(&handled), 0);
+}
+END_TEST
+
+START_TEST(who_has_sent_all_and_shut_its_end_gets_its_answer)
+{
+	int fds[2];
+
+	make_tcp_pair(fds);
+	send_text(fds[0], "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+	shutdown(fds[0], SHUT_WR);
+	ck_assert(http_server_adopt(server, fds[1]));
+	while (!atomic_load(&is_held))
+		usleep(200);
+	usleep(1500000); /* it was looked after meanwhile */
+	http_answer(held, &(struct http_answer){.status = 201});
+	expect_closing(fds[0], 201);
+}
+END_TEST
+
 static int64_t time_to_close_us(int fd, const char *piece)
 {
 	int64_t start_us = clock_mono_us();
@@ -511,6 +552,9 @@ Suite *http_adopted_suite(void)
 	tcase_add_test(served, files_are_closed_whatever_becomes_of_their_answers);
 	tcase_add_test(served, more_than_the_maximum_are_not_taken_until_one_has_gone);
 	tcase_add_test(served, who_left_before_it_was_adopted_leaves_nothing_behind);
+	tcase_add_test(served,
+		       who_sends_half_a_request_and_leaves_is_gone_in_two_seconds);
+	tcase_add_test(served, who_has_sent_all_and_shut_its_end_gets_its_answer);
 	tcase_add_test(served, several_threads_may_give);
 	suite_add_tcase(s, served);
 
