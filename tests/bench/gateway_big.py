@@ -71,6 +71,7 @@ def users_part(bench, empty, connections):
     try:
         for seconds in (2, SECONDS):
             latency = one_user(bench, crowd, min(PAYABLE, figures["count"]), RATE, seconds)
+        bench.wait_listening()
         alone = publish_to_client(bench, crowd, figures["count"], 300)
         for one in crowd:
             one.settled()
@@ -83,6 +84,7 @@ def operators_part(bench, empty, connections):
     crowd, figures = connected(bench, empty, connections, "--ops", source=2000)
     records, times = Records(bench.folder), []
     try:
+        bench.wait_listening()
         for _ in range(ROUNDS):
             body = records.make(1)
             for one in crowd:
@@ -107,8 +109,9 @@ def run(options):
     say(f"## Gateway: {options.connections} connections, {count} gateways, {os.cpu_count()} cores\n")
     bench = GatewayBench()
     try:
-        # A user's presence is renewed three times in its TTL: a million of them every 10 s would be most of what Redis can do.
-        bench.begin_gateways(per_process, count, PRESENCE_TTL="1h", GATEWAY_RESTART_SPREAD="0s")
+        # A user's presence is renewed three times in its TTL: a million of them every 10 s would be most of what Redis can do, and a million
+        # pings every 25 s most of what these cores can.
+        bench.begin_gateways(per_process, count, PRESENCE_TTL="1h", GATEWAY_PING="10m", GATEWAY_RESTART_SPREAD="0s")
         bench.register(min(PAYABLE, options.connections))
         empty = memory_row(bench)
         users, latency, alone = users_part(bench, empty, options.connections)

@@ -289,6 +289,10 @@ class GatewayBench(Bench):
         answer = run_json([LOAD, "--url", f"http://{self.addresses['backend']['api']}/", "--requests", path, "--json"])
         assert answer["statuses"] == {"201": count}, answer
 
+    def wait_listening(self):
+        """A gateway that was kept from its turn for seconds takes its silent subscription for dead and makes a new one."""
+        wait_until(lambda: self.redis("PUBSUB", "NUMSUB", "deliveries")[1] == len(self.names), 60, "all gateways at Redis")
+
     def publish(self, bodies):
         """In one write; Redis has taken all of them when this returns. When it began, monotonic."""
         commands = b"".join(b"*3\r\n$7\r\nPUBLISH\r\n$10\r\ndeliveries\r\n$%d\r\n%s\r\n" % (len(b), b) for b in bodies)
