@@ -23,8 +23,8 @@
 #include "gateway/tally.h"
 
 enum {
-	READS_MAX = 4,    /* of one connection in one iteration: the others live too */
-	ACCEPTS_MAX = 64, /* the same for new ones */
+	READS_MAX = 2,   /* of one connection in one iteration: the others live too */
+	ACCEPTS_MAX = 8, /* the same for new ones */
 	LINGER_S = 5,
 	DROPPED_MAX = 64 << 10, /* bytes of one that ends, in a second */
 	ENDING_MAX_S = 60,      /* for what is queued, however slowly it is taken */

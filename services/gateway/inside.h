@@ -49,7 +49,8 @@ struct thread {
 
 	pthread_mutex_t lock; /* of what follows */
 	struct list mail;
-	bool rung, ended;
+	atomic_bool rung; /* there is mail: may be read without the lock */
+	bool ended;
 
 	uint8_t buffer[ENGINE_KEPT_MAX + THREAD_READ_BYTES];
 };

@@ -11,7 +11,7 @@
 #include "gateway/inside.h"
 
 enum {
-	EVENTS_MAX = 256,
+	EVENTS_MAX = 64,
 	SLICE = 1000,    /* connections that have their look in one go */
 	SLICES_MAX = 50, /* of a second; then a slice is larger */
 };
@@ -65,12 +65,19 @@ static void open_all(struct thread *t, struct list *letters)
 static void read_mail(struct thread *t)
 {
 	struct list letters;
+
+	take_mail(t, &letters);
+	open_all(t, &letters);
+}
+
+/* It is only there to end the wait: its turn comes behind all that was ready before it.
+ */
+static void hear_bell(struct thread *t)
+{
 	uint64_t count;
 
 	if (read(t->event_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		log_error("thread.mail", "errno=%d", errno);
-	take_mail(t, &letters);
-	open_all(t, &letters);
+		log_error("thread.bell", "errno=%d", errno);
 }
 
 void thread_do(struct thread *t, struct job *j)
@@ -90,6 +97,15 @@ static void run_jobs(struct thread *t)
 		list_prepend(&t->jobs, &j->link);
 		return;
 	}
+}
+
+/* Between any two connections: what is told does not wait for a crowd of them. */
+static void look_for_mail(struct thread *t)
+{
+	if (!atomic_load_explicit(&t->rung, memory_order_relaxed))
+		return;
+	read_mail(t);
+	run_jobs(t);
 }
 
 void thread_timer_set(struct thread *t, struct timer *timer, int64_t at_us)
@@ -129,19 +145,19 @@ void thread_read_again(struct thread *t, int fd)
  * by an extra look. */
 static void read_rest(struct thread *t)
 {
-	size_t count = t->unread_count;
-	int *fds;
+	size_t count = t->unread_count < EVENTS_MAX ? t->unread_count : EVENTS_MAX;
+	int fds[EVENTS_MAX];
 
 	if (count == 0)
 		return;
-	fds = mem_array(count, sizeof(*fds));
 	memcpy(fds, t->unread, count * sizeof(*fds));
-	t->unread_count = 0;
+	t->unread_count -= count;
+	memmove(t->unread, t->unread + count, t->unread_count * sizeof(*fds));
 	for (size_t i = 0; i < count; i++) {
 		if (connection_is_here(t, fds[i]))
 			connection_readable(t, fds[i]);
+		look_for_mail(t);
 	}
-	mem_free(fds);
 }
 
 /* ---- listening ---- */
@@ -216,7 +232,7 @@ static void take_event(struct thread *t, const struct epoll_event *event)
 	int fd = event->data.fd;
 
 	if (fd == t->event_fd) {
-		read_mail(t);
+		hear_bell(t);
 		return;
 	}
 	if (fd == t->listener) {
@@ -251,8 +267,10 @@ static void iterate(struct thread *t)
 	int count = epoll_wait(t->epoll_fd, events, EVENTS_MAX, timeout_ms(t));
 
 	t->now_us = clock_mono_us();
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
 		take_event(t, &events[i]);
+		look_for_mail(t);
+	}
 	read_rest(t);
 	run_timers(t);
 	run_jobs(t);
