@@ -1,7 +1,9 @@
 #include "wire/live.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "wire/event.h"
 #include "wire/json.h"
 
@@ -60,6 +62,17 @@ int live_decode(struct live_input *in, const char *bytes, size_t len, struct err
 	return p.kind == PROBLEM_NONE ? 0 : err_set(e, ERR_INVALID, "%s", p.detail);
 }
 
+/* And where the list is, in the backend's API. */
+static void put_resync(struct json_writer *w, const char *user_id)
+{
+	char list[USER_ID_MAX + 32] = "/transactions";
+
+	if (user_id)
+		snprintf(list, sizeof(list), "/users/%s/events", user_id);
+	json_put_bool(w, "resync", true);
+	json_put_text(w, "list", list);
+}
+
 void live_encode_hello(const struct live_hello *h, struct buf *out)
 {
 	char sequence[EVENT_SEQUENCE_SIZE];
@@ -74,7 +87,7 @@ void live_encode_hello(const struct live_hello *h, struct buf *out)
 	if (h->unread >= 0)
 		json_put_int(&w, "unread", h->unread);
 	if (h->resync)
-		json_put_bool(&w, "resync", true);
+		put_resync(&w, h->user_id);
 	json_close(&w, '}');
 }
 

@@ -34,9 +34,10 @@ int live_decode(struct live_input *in, const char *bytes, size_t len, struct err
 /* What a session is told first. */
 struct live_hello {
 	const char *ledger;
-	int64_t sequence; /* up to where it will have been told everything next */
-	int64_t unread;   /* the user's events behind its read mark; -1: not said */
-	bool resync;      /* what it has is not ours, or too old: read the lists anew */
+	int64_t sequence;    /* up to where it will have been told everything next */
+	int64_t unread;      /* the user's events behind its read mark; -1: not said */
+	bool resync;         /* what it has is not ours, or too old: read the list anew */
+	const char *user_id; /* whose list that is; NULL: everybody's */
 };
 
 void live_encode_hello(const struct live_hello *h, struct buf *out);

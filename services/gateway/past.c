@@ -49,7 +49,8 @@ static bool greet(struct past *p, struct thread *t)
 	struct live_hello hello = {.ledger = g->ledger,
 				   .sequence = g->head,
 				   .unread = g->unread,
-				   .resync = g->resync};
+				   .resync = g->resync,
+				   .user_id = g->all ? NULL : g->user_id};
 
 	if (p->greeted)
 		return true;

@@ -101,12 +101,14 @@ def test_who_is_ahead_of_the_ledger_or_of_another_one_is_told_to_read_anew(suite
     own = connect(suite, "plain", token_of(suite, user)).hello["ledger"]
     for after, ledger in ((head(suite) + 1, own), (9999999999999999, None), (has[0], "another"), (has[0], own[:-1]), (0, "x" * 63)):
         session = resume(suite, user, after, ledger)
-        assert session.hello["resync"] is True
+        assert session.hello["resync"] is True and session.hello["list"] == f"/users/{user}/events"
         assert int(session.hello["sequence"]) == head(suite) and session.hello["ledger"] == own
         pay(suite, user)
         hears_the_rest(session, sequences(suite, user)[-1:])
+    everybody = connect(suite, "plain", token_of(suite, "ops", scope="ops"), query="?after=9999999999999999")
+    assert everybody.hello["resync"] is True and everybody.hello["list"] == "/transactions"
     session = resume(suite, user, has[0], own)
-    assert "resync" not in session.hello
+    assert "resync" not in session.hello and "list" not in session.hello
     hears_the_rest(session, sequences(suite, user)[1:])
 
 
