@@ -82,6 +82,23 @@ void random_bytes(void *out, size_t len)
 	explicit_bzero(stock.bytes + stock.left, len);
 }
 
+void random_hex(char *out, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char *bytes = (unsigned char *)out + len;
+
+	/* Into the text's second half, which is overwritten from its front, always behind
+	 * what is still to be read. */
+	random_bytes(bytes, len);
+	for (size_t i = 0; i < len; i++) {
+		unsigned char byte = bytes[i];
+
+		out[2 * i] = digits[byte >> 4];
+		out[2 * i + 1] = digits[byte & 15];
+	}
+	out[2 * len] = '\0';
+}
+
 static uint64_t rotate(uint64_t x, int by)
 {
 	return (x << by) | (x >> (64 - by));

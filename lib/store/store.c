@@ -55,11 +55,7 @@ static int read_ledger_id(struct store *s, struct err *e)
 
 void store_new_ledger_id(char out[LEDGER_ID_SIZE])
 {
-	uint8_t bytes[(LEDGER_ID_SIZE - 1) / 2];
-
-	random_bytes(bytes, sizeof bytes);
-	for (size_t i = 0; i < sizeof bytes; i++)
-		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+	random_hex(out, (LEDGER_ID_SIZE - 1) / 2);
 }
 
 static int write_ledger_id(struct store *s, struct err *e)

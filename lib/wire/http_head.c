@@ -60,7 +60,7 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t';
 }
 
-static struct http_text trim(struct http_text text)
+struct http_text http_text_trim(struct http_text text)
 {
 	while (text.len > 0 && is_space(text.at[text.len - 1]))
 		text.len--;
@@ -71,8 +71,7 @@ static struct http_text trim(struct http_text text)
 	return text;
 }
 
-/* The text before the first c, and *rest behind it; all of it and NULL without a c. */
-static struct http_text split(struct http_text text, char c, struct http_text *rest)
+struct http_text http_text_split(struct http_text text, char c, struct http_text *rest)
 {
 	const char *at = text.len > 0 ? memchr(text.at, c, text.len) : NULL;
 
@@ -139,7 +138,7 @@ static int take_target(struct http_head *h, struct http_text target, struct err 
 	if (target.len == 0 || (target.at[0] != '/' && !http_text_is(target, "*") &&
 				!strip_authority(&target)))
 		return refuse(h, 400, "a target that is no path", e);
-	path = split(target, '?', &query);
+	path = http_text_split(target, '?', &query);
 	h->path_at = (uint32_t)(path.at - h->text);
 	h->path_len = (uint32_t)path.len;
 	h->query_at = query.at ? (uint32_t)(query.at - h->text) : 0;
@@ -150,8 +149,8 @@ static int take_target(struct http_head *h, struct http_text target, struct err 
 static int take_request_line(struct http_head *h, struct http_text line, struct err *e)
 {
 	struct http_text rest, version;
-	struct http_text method = split(line, ' ', &rest);
-	struct http_text target = split(rest, ' ', &version);
+	struct http_text method = http_text_split(line, ' ', &rest);
+	struct http_text target = http_text_split(rest, ' ', &version);
 
 	if (!http_text_is_token(method))
 		return refuse(h, 400, "a request line without a method", e);
@@ -207,7 +206,7 @@ static int take_transfer_encoding(struct http_head *h, struct http_text value,
 static int take_field(struct http_head *h, struct http_text line, struct err *e)
 {
 	struct http_text value;
-	struct http_text name = split(line, ':', &value);
+	struct http_text name = http_text_split(line, ':', &value);
 
 	if (is_space(line.at[0]))
 		return refuse(h, 400, "a folded line", e);
@@ -215,7 +214,7 @@ static int take_field(struct http_head *h, struct http_text line, struct err *e)
 		return refuse(h, 400, "a field without a colon", e);
 	if (!http_text_is_token(name))
 		return refuse(h, 400, "a field's name with a character that none has", e);
-	value = trim(value);
+	value = http_text_trim(value);
 	if (http_text_is_nocase(name, "Host"))
 		return take_host(h, value, e);
 	if (http_text_is_nocase(name, "Content-Length"))
@@ -334,8 +333,8 @@ int http_head_query(const struct http_head *h, const char *name, char *out, size
 	struct http_text rest = {h->text + h->query_at, h->query_len};
 
 	while (rest.len > 0) {
-		struct http_text value, pair = split(rest, '&', &rest);
-		struct http_text key = split(pair, '=', &value);
+		struct http_text value, pair = http_text_split(rest, '&', &rest);
+		struct http_text key = http_text_split(pair, '=', &value);
 
 		if (key_is(key, name))
 			return decode(value, out, size);
@@ -352,14 +351,14 @@ static bool next_field(const struct http_head *h, size_t *at, struct http_text *
 	if (*at == 0)
 		*at = h->fields_at;
 	rest = (struct http_text){h->text + *at, h->bytes - *at};
-	line = split(rest, '\r', &rest);
+	line = http_text_split(rest, '\r', &rest);
 	*at += line.len + 2;
 	if (line.len == 0) {
 		*at = h->bytes - 2;
 		return false;
 	}
-	*name = split(line, ':', value);
-	*value = trim(*value);
+	*name = http_text_split(line, ':', value);
+	*value = http_text_trim(*value);
 	return true;
 }
 
@@ -387,7 +386,8 @@ bool http_head_next_item(const struct http_head *h, const char *name,
 
 	for (;;) {
 		while (next->rest.len > 0) {
-			*item = trim(split(next->rest, ',', &next->rest));
+			*item = http_text_trim(
+				http_text_split(next->rest, ',', &next->rest));
 			if (item->len > 0)
 				return true;
 		}

@@ -84,6 +84,11 @@ bool http_head_has_item(const struct http_head *h, const char *name, const char 
 
 bool http_text_is(struct http_text text, const char *other); /* to the letter */
 bool http_text_is_nocase(struct http_text text, const char *other);
+/* Without the spaces and tabs around it. */
+struct http_text http_text_trim(struct http_text text);
+/* The text before the first c, and *rest behind it; all of it, and rest->at NULL, without
+ * a c. */
+struct http_text http_text_split(struct http_text text, char c, struct http_text *rest);
 bool http_text_is_token(struct http_text text); /* RFC 9110 section 5.6.2; not empty */
 
 #endif

@@ -75,30 +75,6 @@ static int judge_protocols(struct ws_handshake *hs, const struct http_head *head
 	return 0;
 }
 
-static struct http_text trim(struct http_text text)
-{
-	while (text.len > 0 && (*text.at == ' ' || *text.at == '\t')) {
-		text.at++;
-		text.len--;
-	}
-	while (text.len > 0 &&
-	       (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
-		text.len--;
-	return text;
-}
-
-/* What stands before the first such character; *rest is what follows it, at NULL when it
- * is not there. */
-static struct http_text cut(struct http_text text, char at, struct http_text *rest)
-{
-	const char *found = memchr(text.at, at, text.len);
-	size_t len = found ? (size_t)(found - text.at) : text.len;
-
-	*rest = (struct http_text){found ? found + 1 : NULL,
-				   found ? text.len - len - 1 : 0};
-	return trim((struct http_text){text.at, len});
-}
-
 /* A token, also as a quoted string: what is in it has to be one, too (it is judged by its
  * first 64 bytes: nothing is made of it). */
 static bool is_value(struct http_text value)
@@ -121,13 +97,14 @@ static bool is_extension(struct http_text offer)
 {
 	struct http_text rest, value;
 
-	if (!http_text_is_token(cut(offer, ';', &rest)))
+	if (!http_text_is_token(http_text_trim(http_text_split(offer, ';', &rest))))
 		return false;
 	while (rest.at) {
-		struct http_text parameter = cut(rest, ';', &rest);
+		struct http_text parameter = http_text_split(rest, ';', &rest);
 
-		if (!http_text_is_token(cut(parameter, '=', &value)) ||
-		    (value.at && !is_value(trim(value))))
+		if (!http_text_is_token(
+			    http_text_trim(http_text_split(parameter, '=', &value))) ||
+		    (value.at && !is_value(http_text_trim(value))))
 			return false;
 	}
 	return true;

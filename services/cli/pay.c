@@ -25,12 +25,7 @@ const struct option pay_options[] = {
 
 static void make_key(char out[KEY_SIZE])
 {
-	unsigned char bytes[KEY_BYTES];
-	int at = snprintf(out, KEY_SIZE, "paybell-");
-
-	random_bytes(bytes, sizeof bytes);
-	for (size_t i = 0; i < sizeof bytes; i++)
-		at += snprintf(out + at, KEY_SIZE - (size_t)at, "%02x", bytes[i]);
+	random_hex(out + snprintf(out, KEY_SIZE, "paybell-"), KEY_BYTES);
 }
 
 static void put_party(struct json_writer *w, const char *key, const char *user_id)

@@ -32,12 +32,8 @@ static struct map *sessions_of(struct thread *t)
 
 static void make_sid(struct thread *t, char sid[EIO_SID_SIZE])
 {
-	uint8_t bytes[SID_RANDOM_BYTES];
-
-	random_bytes(bytes, sizeof(bytes));
 	snprintf(sid, EIO_SID_SIZE, "%02x", (unsigned)thread_index(t));
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(sid + SID_THREAD_DIGITS + 2 * i, 3, "%02x", bytes[i]);
+	random_hex(sid + SID_THREAD_DIGITS, SID_RANDOM_BYTES);
 }
 
 struct thread *eio_elsewhere(struct thread *t, const struct http_head *head)
@@ -131,23 +127,21 @@ static void drop_waiting(struct eio *e)
 }
 
 /* The connections forget the session first: what they do then does not come back here. */
-static void let_go(struct thread *t, int *fd)
+static void close_socket(struct thread *t, int *socket)
 {
-	if (*fd >= 0)
-		connection_of(t, *fd)->user = NULL;
-	*fd = -1;
+	int fd = *socket;
+
+	*socket = -1;
+	if (fd < 0)
+		return;
+	connection_of(t, fd)->user = NULL;
+	websocket_close(t, fd, WS_CLOSE_NONE, "");
 }
 
 void eio_end(struct thread *t, struct eio *e)
 {
-	int sockets[] = {e->socket, e->probing};
-
-	let_go(t, &e->socket);
-	let_go(t, &e->probing);
-	for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++) {
-		if (sockets[i] >= 0)
-			websocket_close(t, sockets[i], WS_CLOSE_NONE, "");
-	}
+	close_socket(t, &e->socket);
+	close_socket(t, &e->probing);
 	if (e->poll >= 0)
 		polling_close(t, e);
 	thread_timer_stop(t, &e->timer);
@@ -251,12 +245,9 @@ static void leave_last_words(struct thread *t, struct eio *e)
 void eio_close(struct thread *t, struct eio *e)
 {
 	static const char packet[] = {'0' + ENGINEIO_CLOSE};
-	int probing = e->probing;
 
 	if (e->socket < 0 && e->poll < 0) {
-		let_go(t, &e->probing);
-		if (probing >= 0)
-			websocket_close(t, probing, WS_CLOSE_NONE, "");
+		close_socket(t, &e->probing);
 		leave_last_words(t, e);
 		return;
 	}

@@ -272,16 +272,10 @@ static ssize_t preflight(struct thread *t, int fd, const struct http_head *head,
 
 /* A poll that brings something, or waits until it does, is not one too many: its client
  * asks as often as it is told something. */
-static bool is_fetching(struct thread *t, const struct http_head *head)
+static bool is_fetching(const struct http_head *head, const struct eio *e)
 {
-	char sid[64];
-	const struct eio *e;
-
-	if (!http_text_is(http_head_method(head), "GET") ||
-	    http_head_query(head, "sid", sid, sizeof(sid)) != 1)
-		return false;
-	e = eio_find(t, sid);
-	return !e || !e->probed || !list_empty(&e->waiting);
+	return http_text_is(http_head_method(head), "GET") &&
+	       (!e || !e->probed || !list_empty(&e->waiting));
 }
 
 ssize_t polling_begin(struct thread *t, int fd, const struct http_head *head,
@@ -289,10 +283,11 @@ ssize_t polling_begin(struct thread *t, int fd, const struct http_head *head,
 {
 	char version[4] = "", transport[16] = "", sid[64] = "", origin[ORIGIN_SIZE];
 	struct thread *home = eio_elsewhere(t, head);
-	struct eio *e;
+	int named = http_head_query(head, "sid", sid, sizeof(sid));
+	struct eio *e = named == 1 ? eio_find(t, sid) : NULL;
 
 	read_origin(t, connection_route(t, fd)->eio, head, origin);
-	if (!is_fetching(t, head) && !connection_heard(t, fd))
+	if (!(named == 1 && is_fetching(head, e)) && !connection_heard(t, fd))
 		return refuse(t, fd, &TOO_MANY, origin);
 	if (http_text_is(http_head_method(head), "OPTIONS"))
 		return preflight(t, fd, head, origin);
@@ -302,13 +297,12 @@ ssize_t polling_begin(struct thread *t, int fd, const struct http_head *head,
 	if (http_head_query(head, "EIO", version, sizeof(version)) != 1 ||
 	    strcmp(version, "4") != 0)
 		return refuse(t, fd, &BAD_VERSION, origin);
-	if (http_head_query(head, "sid", sid, sizeof(sid)) == 0)
+	if (named == 0)
 		return handshake(t, fd, head, origin);
 	if (home) {
 		connection_move(t, fd, home, bytes, len);
 		return -1;
 	}
-	e = eio_find(t, sid);
 	if (!e)
 		return refuse(t, fd, &UNKNOWN_SID, origin);
 	if (e->socket >= 0)

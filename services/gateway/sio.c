@@ -234,15 +234,12 @@ struct slice sio_namespace(const struct sio_socket *s)
 bool sio_accept(struct thread *t, struct sio_socket *s, const char *pid)
 {
 	struct sio *c = s->client;
-	uint8_t bytes[SID_BYTES];
 	char sid[2 * SID_BYTES + 1];
 	struct buf packet;
 
 	s->accepted = true;
 	thread_timer_stop(t, &c->patience);
-	random_bytes(bytes, sizeof(bytes));
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(sid + 2 * i, 3, "%02x", bytes[i]);
+	random_hex(sid, SID_BYTES);
 	buf_init(&packet, SIZE_MAX);
 	socketio_put_connect(&packet, sio_namespace(s), sid, pid);
 	return send_packet(t, c, &packet);

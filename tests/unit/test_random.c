@@ -125,6 +125,22 @@ START_TEST(a_bound_of_three_quarters_of_the_range_is_even_too)
 }
 END_TEST
 
+START_TEST(a_text_has_two_digits_for_each_byte_and_ends_behind_them)
+{
+	char text[48], other[48];
+
+	for (size_t len = 0; len <= 20; len++) {
+		memset(text, 'x', sizeof(text));
+		random_hex(text, len);
+		ck_assert_uint_eq(strlen(text), 2 * len);
+		ck_assert_uint_eq(strspn(text, "0123456789abcdef"), 2 * len);
+		ck_assert_int_eq(text[2 * len + 1], 'x');
+	}
+	random_hex(other, 20);
+	ck_assert_str_ne(text, other);
+}
+END_TEST
+
 Suite *random_suite(void)
 {
 	Suite *s = suite_create("random");
@@ -136,6 +152,7 @@ Suite *random_suite(void)
 	tcase_add_test(t, threads_draw_from_stocks_of_their_own);
 	tcase_add_test(t, below_stays_below_and_is_even);
 	tcase_add_test(t, a_bound_of_three_quarters_of_the_range_is_even_too);
+	tcase_add_test(t, a_text_has_two_digits_for_each_byte_and_ends_behind_them);
 	suite_add_tcase(s, t);
 	return s;
 }
